@@ -1,0 +1,25 @@
+"""bench: hardware-aware architecture search and benchmarking around FastViT.
+
+import bench
+study = bench.search("smoke", budget=6)
+bench.load_study(study.name).front()   # a pandas frame
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.api import Study, load_study, search
+
+__version__ = "0.1.0"
+__all__ = ["Study", "__version__", "load_study", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the API when it is used: `bench --help` must not pay for pandas."""
+    if name in ("Study", "load_study", "search"):
+        from bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")

@@ -1,0 +1,110 @@
+"""The same from Python: `bench.search(...)` runs a study, `bench.load_study(...)` reads one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.report.figures import front_figure
+from bench.report.views import StudyView, TrialView, study_view
+from bench.store import open_store
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A stored study as frames and figures."""
+
+    view: StudyView
+
+    @property
+    def name(self) -> str:
+        """Of the study."""
+        return self.view.study.name
+
+    def front(self) -> pd.DataFrame:
+        """The Pareto front, the cheapest first: one row a trial."""
+        return self._frame(self.view.front)
+
+    def trials(self) -> pd.DataFrame:
+        """All trials by number, failed and stopped ones too."""
+        return self._frame(self.view.trials)
+
+    def figure(self) -> Figure:
+        """The front as a Plotly figure."""
+        return front_figure(self.view)
+
+    def _frame(self, trials: Sequence[TrialView]) -> pd.DataFrame:
+        return pd.DataFrame([_row(trial) for trial in trials], columns=[*_COLUMNS])
+
+
+_COLUMNS = (
+    "number", "name", "architecture_id", "source", "status", "reason", "accuracy", "images_seen", "latency_ms",
+    "latency_low_ms", "latency_high_ms", "ratio_to_reference", "params_m", "macs_g", "artifact_mb", "is_front", "architecture",
+)  # fmt: skip
+
+
+def search(
+    space: str = "fastvit",
+    *,
+    budget: int = 24,
+    name: str | None = None,
+    db: str | Path | None = None,
+    rules: Sequence[str] = (),
+    **settings: Any,
+) -> Study:
+    """Searches a space and gives the finished study.
+
+    Args:
+        space: name or path of a space.
+        budget: distinct architectures to try.
+        name: of the study; made from space and time by default.
+        db: database; `results/bench.db` by default.
+        rules: such as `["macs_g <= 1.5"]`.
+        settings: those of a settings file; sections are mappings, `proxy={"images": 4000}`.
+
+    Raises:
+        BenchError: as the command line would print it.
+    """
+    from bench.study.config import StudyConfig
+    from bench.study.search import start
+
+    config = StudyConfig.from_dict({"space": space, "budget": budget, "rules": list(rules), **settings})
+    with open_store(db) as store:
+        study = start(config, store, name=name)
+        return Study(view=study_view(store, study.name))
+
+
+def load_study(name: str, *, db: str | Path | None = None) -> Study:
+    """Reads a stored study.
+
+    Raises:
+        StoreError: no such database or study.
+    """
+    with open_store(db, read_only=True) as store:
+        return Study(view=study_view(store, name))
+
+
+def _row(trial: TrialView) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "name": trial.name,
+        "architecture_id": trial.architecture_id,
+        "source": trial.source,
+        "status": trial.status,
+        "reason": trial.reason,
+        "accuracy": None if trial.rung is None else trial.accuracy[trial.rung],
+        "images_seen": trial.images_seen,
+        "latency_low_ms": trial.latency.get("low_ms"),
+        "latency_high_ms": trial.latency.get("high_ms"),
+        "ratio_to_reference": trial.latency.get("ratio_to_reference"),
+        "is_front": trial.is_front,
+        "architecture": dict(trial.architecture),
+        **trial.figures,
+    }

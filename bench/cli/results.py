@@ -1,0 +1,72 @@
+"""What is printed of a finished study."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.report.tables import front_table, reference_sentences, time_table
+from bench.report.views import StudyView, best_trial, stage_seconds, study_view
+
+if TYPE_CHECKING:
+    from bench.store import Store
+
+
+def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, db: str | None) -> None:
+    """The front as a table, what became of the reference points, and the commands that follow; writes the page."""
+    view = study_view(store, name)
+    if out is not None:
+        from bench.report.figures import front_figure, write_page
+
+        write_page(front_figure(view), out)
+    if as_json:
+        click.echo(json.dumps(as_data(view)))
+        return
+    click.echo(front_table(view))
+    for sentence in reference_sentences(view):
+        click.echo(sentence)
+    click.echo(time_table(stage_seconds(view)))
+    if view.study.status != "complete":
+        click.echo(f"the study is {view.study.status}: {view.study.reason}")
+    best = best_trial(view)
+    where = f" --db {shlex.quote(db)}" if db else ""
+    if best is not None:
+        command = f"bench export {view.study.name}/{best.number} --format onnx --out best.onnx{where}"
+        click.echo(f"export the knee of the front:  {command}")
+    if out is not None:
+        click.echo(f"the front as a page:  {out}")
+
+
+def as_data(view: StudyView) -> dict[str, Any]:
+    """A study as JSON-able data."""
+    return {
+        "study": view.study.name,
+        "status": view.study.status,
+        "reason": view.study.reason,
+        "objectives": list(view.objectives),
+        "hypervolume": view.hypervolume,
+        "hypervolume_reference": dict(view.study.hypervolume_reference),
+        "counts": view.counts,
+        "front": [trial.number for trial in view.front],
+        "trials": [
+            {
+                "number": trial.number,
+                "id": trial.architecture_id,
+                "source": trial.source,
+                "status": trial.status,
+                "reason": trial.reason,
+                "accuracy": {str(rung): value for rung, value in trial.accuracy.items()},
+                "images_seen": trial.images_seen,
+                "figures": dict(trial.figures),
+                "latency": dict(trial.latency),
+                "is_front": trial.is_front,
+                "architecture": dict(trial.architecture),
+            }
+            for trial in view.trials
+        ],
+        "stage_seconds": stage_seconds(view),
+    }

@@ -1,0 +1,178 @@
+"""`bench search`: from a space to a measured Pareto front."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import db_option
+
+if TYPE_CHECKING:
+    from bench.report.live import Display
+    from bench.store import Store, StudyRecord
+    from bench.study.config import StudyConfig
+
+# Flag -> setting, where the names differ; the rest are settings of the study by their own names.
+_SETTINGS = {
+    "rule": "rules",
+    "objectives": "objectives",
+    "data": "data.source",
+    "classes": "data.classes",
+    "per_class": "data.per_class",
+    "val_per_class": "data.val_per_class",
+    "download": "data.download",
+    "images": "proxy.images",
+    "rungs": "proxy.rungs",
+    "batch_size": "proxy.batch_size",
+    "learning_rate": "proxy.learning_rate",
+    "runner": "timing.runner",
+    "runtime": "timing.runtime",
+    "threads": "timing.threads",
+    "concurrency": "execution.concurrency",
+    "device": "execution.device",
+    "ray_address": "execution.ray_address",
+    "references": "try_reference_points",
+}
+
+
+@click.command(
+    epilog="Examples:  bench search --space fastvit --budget 200   |   bench search --space my.yaml --data ~/pictures "
+    '--rule "params_m <= 5"   |   bench search --resume NAME'
+)
+@click.option("--space", metavar="NAME|FILE", help="Space to search: a shipped one or a YAML file [default: fastvit].")
+@click.option("--budget", type=int, help="Distinct architectures to try [default: 24].")
+@click.option(
+    "--rule",
+    multiple=True,
+    metavar="RULE",
+    help="A rule for this search, such as 'macs_g <= 1.5'; repeatable.",
+)
+@click.option(
+    "--objectives",
+    metavar="A,B",
+    help="accuracy and costs: latency, params, macs, size [default: accuracy,latency].",
+)
+@click.option("--sampler", help="Who proposes: tpe, nsga2, random [default: tpe].")
+@click.option("--seed", type=int, help="Seed of everything random [default: 0].")
+@click.option(
+    "--references/--no-references",
+    default=None,
+    help="Try the space's reference points first [default: yes].",
+)
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="fractals, a folder, imagenet:DIR, parquet:DIR, timm:NAME [default: fractals].",
+)
+@click.option("--classes", type=int, help="Classes of the subset.")
+@click.option("--per-class", type=int, help="Training pictures a class.")
+@click.option("--val-per-class", type=int, help="Validation pictures a class.")
+@click.option("--download", is_flag=True, default=None, help="Allow a data set to be downloaded.")
+@click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
+@click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
+@click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")
+@click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.002].")
+@click.option("--runner", help="Where candidates are timed: cpu, cuda [default: cpu].")
+@click.option("--runtime", help="What runs them there: onnxruntime, torch [default: onnxruntime].")
+@click.option("--threads", type=int, help="Threads of the timed runtime [default: 1].")
+@click.option("--concurrency", type=int, help="Trials at a time [default: one a core].")
+@click.option("--device", help="Where candidates are trained: auto, cpu, cuda [default: auto].")
+@click.option("--ray-address", metavar="HOST:PORT", help="A running Ray cluster [default: a local Ray of its own].")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Settings from a YAML file; flags override it.",
+)
+@click.option("--name", help="Name of the study [default: space and time].")
+@click.option("--resume", metavar="NAME", help="Go on with an unfinished study.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("front.html"),
+    show_default=True,
+    help="Page with the front.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of a live view.")
+@db_option
+def search(
+    config_file: Path | None,
+    name: str | None,
+    resume: str | None,
+    out: Path,
+    as_json: bool,
+    db: str | None,
+    **flags: Any,
+) -> None:
+    """Search a space and end with a measured Pareto front.
+
+    Each candidate is built, its deploy form proven and exported, timed beside FastViT-T8 in fresh processes, and
+    trained shortly; the more promising ones are trained longer. Ctrl-C ends cleanly; --resume goes on.
+    """
+    from bench.cli.results import print_results
+    from bench.errors import ConfigError
+    from bench.report.live import Display
+    from bench.store import open_store
+
+    given = {_SETTINGS.get(key, key): value for key, value in flags.items() if value is not None and value != ()}
+    if "objectives" in given:
+        given["objectives"] = tuple(word.strip() for word in given["objectives"].split(",") if word.strip())
+    if resume and (name or config_file or any(not key.startswith("execution.") for key in given)):
+        raise ConfigError(
+            "--resume goes on with the stored settings; beside it only --concurrency, --device, --ray-address, --db, "
+            "--out and --json are allowed; leave the others out, or start a new study"
+        )
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
+    config = None if resume else _config(config_file, given)
+    # Ctrl-C and a polite kill end the same way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with open_store(db) as store, Display(as_json=as_json) as display:
+        study = _run(store, display, config, name=resume or name, given=given)
+        print_results(store, study.name, out=out, as_json=as_json, db=db)
+
+
+def _config(config_file: Path | None, given: dict[str, Any]) -> StudyConfig:
+    from bench.study.config import StudyConfig, load_config, override
+
+    base = load_config(config_file) if config_file else StudyConfig()
+    # Parsed as if they stood in the file, so that a wrong word gets the same answer.
+    return override(base, {key: _checked(key, value) for key, value in given.items()})
+
+
+def _checked(key: str, value: Any) -> Any:
+    from bench.study.config import StudyConfig
+
+    section, _, last = key.rpartition(".")
+    StudyConfig.from_dict({section: {last: value}} if section else {last: value})
+    return value
+
+
+def _run(
+    store: Store, display: Display, config: StudyConfig | None, *, name: str | None, given: dict[str, Any]
+) -> StudyRecord:
+    from bench.study import search as study_search
+    from bench.study.config import ExecutionConfig
+
+    try:
+        if config is None:
+            assert name is not None
+            known = {field.name for field in fields(ExecutionConfig)}
+            execution = {key.removeprefix("execution."): value for key, value in given.items()}
+            assert set(execution) <= known
+            return study_search.resume(
+                store, name, listener=display.event, progress=display.progress, execution=execution
+            )
+        return study_search.start(config, store, name=name, listener=display.event, progress=display.progress)
+    except KeyboardInterrupt:
+        display.close()
+        if display.study_name:
+            click.echo(
+                f"\ninterrupted; nothing finished is lost. Go on with:  bench search --resume {display.study_name}",
+                err=True,
+            )
+        raise

@@ -1,0 +1,77 @@
+"""A measurement: raw samples in nanoseconds, with what is needed to judge them and derive statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from bench.errors import MeasureError
+
+# [process][block][iteration] in ns
+Samples = tuple[tuple[tuple[int, ...], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one artifact took, beside the reference in the same processes and blocks.
+
+    Attributes:
+        label: of the artifact in its job.
+        architecture_id: where it is known.
+        artifact_sha256: of the file that was timed.
+        runner: "cpu" or "cuda".
+        runtime: "onnxruntime" or "torch".
+        threads: intra-op threads.
+        resolution: height and width of the input.
+        samples: ns of each iteration, by process and block; empty when nothing was timed.
+        reference_samples: the same of the reference in the same blocks.
+        verdict: "valid" or "failed" (a later protocol knows more).
+        reason: why the verdict is not "valid", in words.
+        fingerprint: machine and software.
+        protocol: how it was measured: the job's numbers, the order of visits, warm-up samples, load times.
+    """
+
+    label: str
+    architecture_id: str | None
+    artifact_sha256: str
+    runner: str
+    runtime: str
+    threads: int
+    resolution: int
+    samples: Samples
+    reference_samples: Samples
+    verdict: str
+    reason: str | None
+    fingerprint: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether its samples may be summarised and compared."""
+        return self.verdict == "valid"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able data."""
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("samples", "reference_samples"):
+            data[name] = [[list(block) for block in process] for process in data[name]]
+        return data | {"fingerprint": dict(self.fingerprint), "protocol": dict(self.protocol)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Measurement:
+        """The measurement that `to_dict` gave.
+
+        Raises:
+            MeasureError: a key is unknown or missing.
+        """
+        try:
+            samples = {name: _freeze(data[name]) for name in ("samples", "reference_samples")}
+            return cls(**{**data, **samples})
+        except (KeyError, TypeError) as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise MeasureError(f"malformed measurement ({error}); known keys: {known}; measure again") from error
+
+
+def _freeze(samples: Any) -> Samples:
+    return tuple(tuple(tuple(int(value) for value in block) for block in process) for process in samples)

@@ -1,0 +1,64 @@
+"""Weights of a network: saved, loaded, and given a new classifier.
+
+safetensors, never pickles: a weights file is data and runs nothing when it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from bench.errors import NetworkError
+
+
+def save_weights(network: nn.Module, path: Path | str) -> Path:
+    """Write the weights and statistics of `network` to `path` (safetensors), whole or not at all."""
+    path = Path(path)
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()}
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    os.close(handle)
+    try:
+        save_file(tensors, partial)
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    return path
+
+
+def load_weights(network: nn.Module, path: Path | str) -> None:
+    """Fill `network` in place with the weights at `path`; every name and shape has to match.
+
+    Raises:
+        NetworkError: the file is missing or unreadable, or belongs to another architecture or form.
+    """
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise NetworkError(
+            f"weights {str(path)!r} cannot be read ({str(error).splitlines()[0]}); "
+            "a safetensors file is allowed; give one that bench has written"
+        ) from error
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise NetworkError(
+            f"weights {str(path)!r} do not fit the network ({first[:160]}); "
+            "every name and shape has to match; build the architecture, form and classes that they belong to"
+        ) from error
+
+
+def replace_head(network: nn.Module, num_classes: int, *, seed: int) -> None:
+    """Give `network` a freshly initialised classifier of `num_classes` in place; all other weights stay."""
+    old = network.get_submodule("head.fc")
+    assert isinstance(old, nn.Linear)
+    if num_classes < 1:
+        raise NetworkError(f"num_classes is {num_classes}; at least 1 is allowed; give the number of classes")
+    new: nn.Linear = nn.utils.skip_init(nn.Linear, old.in_features, num_classes)
+    nn.init.trunc_normal_(new.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
+    nn.init.zeros_(new.bias)
+    network.get_submodule("head").register_module("fc", new.to(old.weight))

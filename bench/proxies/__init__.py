@@ -1,0 +1,1 @@
+"""The proxy score: pictures from anywhere, packed once, and a short training on them."""

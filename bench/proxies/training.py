@@ -1,0 +1,316 @@
+"""The short training that gives a network its score.
+
+A training is an object that can be advanced to a number of pictures seen, scored, saved and taken up again, so
+that successive halving pays for the first rung once. The learning rate follows the schedule of the longest
+rung from the start: what an early rung sees is the beginning of the full training, not a training of its own.
+
+AdamW, cosine schedule with warm-up, label smoothing and a moving average of the weights, as in FastViT's recipe
+(Vasu et al., 2023, section 4.1), shortened.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bench.errors import TrainingError
+from bench.proxies.augment import augment, normalise
+from bench.proxies.cache import PackedData, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How a network is trained; stored whole with every score.
+
+    Attributes:
+        images: pictures seen by the longest training; the schedule ends there.
+        batch_size: pictures in a step.
+        learning_rate: peak, reached after the warm-up.
+        warmup_share: part of the steps that warm up.
+        ema_decay: of the moving average that is scored; shorter at the start, as in TensorFlow's formula.
+    """
+
+    images: int = 8000
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_share: float = 0.1
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.98
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Proxy accuracy of a network at a stated fidelity.
+
+    Attributes:
+        accuracy: top-1 on the validation split, 0 to 1, of the averaged weights.
+        loss: mean cross entropy there, nats.
+        curve: (pictures seen, training loss) at every tenth of the way.
+        fidelity: data, classes, pictures seen, resolution, seed and the training's settings.
+        seconds: spent in steps and in scoring.
+        waiting_share: part of the training time that was spent waiting for pictures.
+    """
+
+    accuracy: float
+    loss: float
+    curve: tuple[tuple[int, float], ...]
+    fidelity: Mapping[str, object]
+    seconds: float
+    waiting_share: float
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+StepGuard = Callable[[], AbstractContextManager[object]]
+
+
+class Training:
+    """One network on its way through a short training.
+
+    Args:
+        network: train form with as many outputs as the data has classes; it is trained in place.
+        data: packed pictures.
+        config: how to train.
+        device: "cpu" or "cuda".
+        step_guard: held around each step; a search passes the lock that keeps timing and training apart.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: PackedData,
+        *,
+        config: TrainingConfig,
+        device: str = "cpu",
+        step_guard: StepGuard = nullcontext,
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.images_seen = 0
+        self.seconds = 0.0
+        self._waiting = 0.0
+        self._curve: list[tuple[int, float]] = []
+        self._device = torch.device(device)
+        self._guard = step_guard
+        self.network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._average = {name: value.detach().clone() for name, value in self._floats()}
+        self._optimizer = torch.optim.AdamW(_parameter_groups(network, config), lr=config.learning_rate)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        # bf16 pays on GPUs; on CPUs it was slower (a T8 at 64 px: 0.65x of fp32, 2026-11, AVX-512 and AMX).
+        self._autocast = self._device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+    def advance(self, images: int, *, seconds: float = math.inf) -> bool:
+        """Trains until `images` have been seen or about `seconds` have passed; True when all have been seen.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        self.network.train()
+        started = time.perf_counter()
+        while self.images_seen < min(images, self.config.images):
+            if time.perf_counter() - started >= seconds:
+                break
+            with self._guard():
+                begin = time.perf_counter()
+                batch, labels = self._next_batch()
+                loaded = time.perf_counter()
+                loss = self._step(batch, labels)
+                self.seconds += time.perf_counter() - begin
+            self._waiting += loaded - begin
+            self._record(loss)
+        return self.images_seen >= min(images, self.config.images)
+
+    def score(self, *, batch_size: int = 256) -> Score:
+        """Scores the averaged weights on the validation split."""
+        begin = time.perf_counter()
+        correct, loss, split = 0, 0.0, self.data.val
+        with self._averaged_weights(), torch.inference_mode():
+            self.network.eval()
+            for start in range(0, len(split.labels), batch_size):
+                with self._guard():
+                    images, labels = _read(split, slice(start, start + batch_size), self._device)
+                    with self._precision():
+                        outputs = self.network(images).float()
+                    correct += int((outputs.argmax(dim=1) == labels).sum())
+                    loss += float(F.cross_entropy(outputs, labels, reduction="sum"))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"validation loss is {loss} after {self.images_seen:,} pictures; the training diverged"
+            )
+        self.seconds += time.perf_counter() - begin
+        return Score(
+            accuracy=correct / len(split.labels),
+            loss=loss / len(split.labels),
+            curve=tuple(self._curve),
+            fidelity=self._fidelity(),
+            seconds=self.seconds,
+            waiting_share=self._waiting / self.seconds,
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes all that is needed to go on, atomically."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self._average,
+            "optimizer": self._optimizer.state_dict(),
+            "generator": self._generator.get_state(),
+            "images_seen": self.images_seen,
+            "seconds": self.seconds,
+            "waiting": self._waiting,
+            "curve": [list(point) for point in self._curve],
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Goes on where `save` stopped. Nothing but tensors and plain data is read."""
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self._average = state["average"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"].cpu())
+        self.images_seen, self.seconds, self._waiting = (
+            state["images_seen"],
+            state["seconds"],
+            state["waiting"],
+        )
+        self._curve = [(int(images), float(loss)) for images, loss in state["curve"]]
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """The network with its averaged weights, for scoring and for keeping."""
+        current = {name: value.detach().clone() for name, value in self._floats()}
+        self._write(self._average)
+        try:
+            yield
+        finally:
+            self._write(current)
+
+    def finish(self) -> nn.Module:
+        """The network with the averaged weights, in eval mode: the training is over."""
+        self._write(self._average)
+        return self.network.eval()
+
+    def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures of this step: every picture once an epoch, in an order that only seed and epoch decide."""
+        split, size = self.data.train, self.config.batch_size
+        epoch, position = divmod(self.images_seen, len(split.labels))
+        order = self._order(epoch)[position : position + size]
+        if len(order) < size:
+            order = torch.cat([order, self._order(epoch + 1)[: size - len(order)]])
+        images, labels = _read(split, order.numpy(), self._device)
+        return augment(images, self._generator), labels
+
+    def _order(self, epoch: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+        return torch.randperm(len(self.data.train.labels), generator=generator)
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        with self._precision():
+            outputs = self.network(images)
+        loss = F.cross_entropy(outputs.float(), labels, label_smoothing=self.config.label_smoothing)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.images_seen += len(labels)
+        self._update_average()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"training loss is {value} after {self.images_seen:,} pictures; the training diverged"
+            )
+        return value
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        progress = self.images_seen / config.images
+        if progress < config.warmup_share:
+            return (
+                config.learning_rate
+                * (progress * config.images + config.batch_size)
+                / (config.warmup_share * config.images + config.batch_size)
+            )
+        remaining = (progress - config.warmup_share) / (1.0 - config.warmup_share)
+        return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(remaining, 1.0))))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        steps = self.images_seen / self.config.batch_size
+        decay = min(self.config.ema_decay, (1.0 + steps) / (10.0 + steps))
+        names = [name for name, _ in self._floats()]
+        averages = [self._average[name] for name in names]
+        torch._foreach_lerp_(averages, [value.detach() for _, value in self._floats()], 1.0 - decay)
+
+    def _floats(self) -> list[tuple[str, torch.Tensor]]:
+        return [
+            (name, value)
+            for name, value in self.network.state_dict(keep_vars=True).items()
+            if value.is_floating_point()
+        ]
+
+    @torch.no_grad()
+    def _write(self, values: Mapping[str, torch.Tensor]) -> None:
+        for name, target in self._floats():
+            target.copy_(values[name])
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._autocast)
+
+    def _record(self, loss: float) -> None:
+        tenth = self.config.images // 10 or 1
+        if self.images_seen // tenth > (self.images_seen - self.config.batch_size) // tenth:
+            self._curve.append((self.images_seen, round(loss, 4)))
+
+    def _fidelity(self) -> dict[str, object]:
+        return {
+            **self.data.description(),
+            "images_seen": self.images_seen,
+            "epochs": round(self.images_seen / len(self.data.train.labels), 3),
+            "threads": torch.get_num_threads(),
+            "precision": "bfloat16" if self._autocast else "float32",
+            "device": self._device.type,
+            "training": asdict(self.config),
+        }
+
+
+def _read(split: Split, rows: object, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normalised pictures and labels of some rows, on the device."""
+    images = (
+        torch.from_numpy(split.images[rows].copy())
+        if isinstance(rows, slice)
+        else torch.from_numpy(split.images[rows])
+    )
+    labels = torch.from_numpy(split.labels[rows])
+    return normalise(images.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
+
+
+def _parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:
+    """Weight decay on matrices and kernels only, as timm does it: not on norms, biases and layer scales."""
+    parameters = [value for value in network.parameters() if value.requires_grad]
+    decayed = [value for value in parameters if _is_kernel(value)]
+    plain = [value for value in parameters if not _is_kernel(value)]
+    return [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+
+
+def _is_kernel(value: torch.Tensor) -> bool:
+    # Layer scales are stored as (channels, 1, 1): more than one axis, but a vector all the same.
+    return value.ndim > 1 and value.numel() != max(value.shape)

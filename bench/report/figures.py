@@ -1,0 +1,150 @@
+"""Figures, specified with Plotly: the same in a notebook and in a saved page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.views import StudyView, TrialView
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+TITLES = {
+    "accuracy": "accuracy (top-1, short training)",
+    "latency_ms": "latency (ms, batch 1)",
+    "params_m": "parameters (M, deploy form)",
+    "macs_g": "MACs (G, deploy form)",
+    "artifact_mb": "artifact (MB)",
+}
+
+
+def front_figure(view: StudyView) -> Figure:
+    """Accuracy against the first cost: the front, what it dominates, the reference points, stopped trials.
+
+    Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
+    fewer pictures. Latencies carry their 95 % intervals.
+    """
+    import plotly.graph_objects as go
+
+    cost = view.objectives[1]
+    figure = go.Figure()
+    groups: dict[str, tuple[list[TrialView], dict[str, Any]]] = {
+        "stopped early (fewer pictures seen)": ([], {"symbol": "circle-open", "size": 6, "color": "#b8bfc6"}),
+        "dominated": ([], {"symbol": "circle", "size": 7, "color": "#7f8c99"}),
+        "front": ([], {"symbol": "circle", "size": 10, "color": "#0b6bcb"}),
+    }
+    for trial in view.trials:
+        if trial.rung is None or cost not in trial.figures or trial.status == "failed":
+            continue
+        name = (
+            "front"
+            if trial.is_front
+            else "dominated"
+            if trial.rung == view.top_rung
+            else "stopped early (fewer pictures seen)"
+        )
+        groups[name][0].append(trial)
+    for name, (trials, marker) in groups.items():
+        figure.add_trace(_scatter(go, trials, cost, name=name, marker=marker))
+    stairs = _stairs(view, cost)
+    figure.add_trace(
+        go.Scatter(
+            x=[x for x, _ in stairs],
+            y=[y for _, y in stairs],
+            mode="lines",
+            name="attained",
+            hoverinfo="skip",
+            line={"color": "#0b6bcb", "width": 1.5, "shape": "hv"},
+            showlegend=False,
+        )
+    )
+    references = [trial for trial in view.trials if trial.name and trial.rung is not None and cost in trial.figures]
+    figure.add_trace(
+        go.Scatter(
+            x=[trial.figures[cost] for trial in references],
+            y=[trial.accuracy[trial.rung or 0] for trial in references],
+            text=[trial.name for trial in references],
+            textposition="top center",
+            mode="markers+text",
+            name="reference points",
+            hoverinfo="skip",
+            marker={"symbol": "diamond-open", "size": 15, "color": "#c2410c", "line": {"width": 2}},
+        )
+    )
+    figure.update_layout(
+        template="plotly_white",
+        title=_title(view),
+        xaxis_title=TITLES[cost],
+        yaxis_title=TITLES["accuracy"],
+        legend={"orientation": "h", "y": -0.18},
+        margin={"t": 90},
+        hovermode="closest",
+    )
+    return figure
+
+
+def write_page(figure: Figure, path: Path) -> None:
+    """One HTML file with plotly.js inside: it opens without a network. Written whole or not at all."""
+    text = figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False, "responsive": True})
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _scatter(go: Any, trials: list[TrialView], cost: str, *, name: str, marker: dict[str, Any]) -> Any:
+    error = None
+    if cost == "latency_ms" and name == "front":
+        middle = [trial.figures[cost] for trial in trials]
+        error = {
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.2,
+            "width": 3,
+            "array": [float(trial.latency["high_ms"]) - x for trial, x in zip(trials, middle, strict=True)],
+            "arrayminus": [x - float(trial.latency["low_ms"]) for trial, x in zip(trials, middle, strict=True)],
+        }
+    return go.Scatter(
+        x=[trial.figures[cost] for trial in trials],
+        y=[trial.accuracy[trial.rung or 0] for trial in trials],
+        mode="markers",
+        name=name,
+        marker=marker,
+        error_x=error,
+        hovertemplate="%{text}<extra></extra>",
+        text=[_hover(trial) for trial in trials],
+    )
+
+
+def _hover(trial: TrialView) -> str:
+    stages = "<br>".join(
+        f"stage {place}: {stage['depth']} x {stage['width']} {stage['mixer']}, MLP {stage['mlp_ratio']:g}"
+        for place, stage in enumerate(trial.architecture["stages"], start=1)
+        if {"depth", "width", "mixer", "mlp_ratio"} <= set(stage)
+    )
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in trial.figures.items())
+    return (
+        f"<b>#{trial.number} {trial.name or trial.architecture_id}</b><br>accuracy {trial.accuracy[trial.rung or 0]:.3f} "
+        f"after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
+    )
+
+
+def _stairs(view: StudyView, cost: str) -> list[tuple[float, float]]:
+    """The attained line over the first two objectives: best accuracy for at most that cost."""
+    points: list[tuple[float, float]] = []
+    for trial in view.front:
+        accuracy = trial.accuracy[view.top_rung]
+        if not points or accuracy > points[-1][1]:
+            points.append((trial.figures[cost], accuracy))
+    return points
+
+
+def _title(view: StudyView) -> str:
+    study, data = view.study, view.study.config["data"]["source"]
+    machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
+    hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
+    return (
+        f"{study.name}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
+        f"<br><sup>space {study.space_name}, data {data}, {study.config['proxy']['images']:,} pictures at the top rung, "
+        f"timed on {machine}</sup>"
+    )

@@ -1,0 +1,111 @@
+"""Tables and sentences for a terminal, as plain text: they can be piped, diffed and pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.report.views import StudyView, TrialView, reference_verdicts
+
+Row = Sequence[str]
+
+
+def table(heading: Row, rows: Sequence[Row]) -> str:
+    """Columns padded to their widest cell; the first is left-aligned, the others right."""
+    widths = [max(len(row[place]) for row in [heading, *rows]) for place in range(len(heading))]
+    lines = []
+    for row in [heading, tuple("-" * width for width in widths), *rows]:
+        cells = [
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def front_table(view: StudyView) -> str:
+    """The front, the cheapest first, and below it the reference points that are not on it."""
+    front = view.front
+    others = [trial for trial in view.trials if trial.name and not trial.is_front]
+    heading = ("trial", "accuracy", "pictures", "ms", "95 % interval", "x T8", "params M", "MACs G", "")
+    rows = [_front_row(trial, "front") for trial in front]
+    rows += [
+        _front_row(trial, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
+        for trial in others
+    ]
+    title = f"{view.study.name}: {len(front)} on the front of {len(view.trials)} tried ({_counts(view)})"
+    if view.hypervolume is not None:
+        corner = ", ".join(f"{name} {value:.4g}" for name, value in view.study.hypervolume_reference.items())
+        title += f"\nhypervolume {view.hypervolume:.5g} against {corner}"
+    return f"{title}\n\n{table(heading, rows)}\n"
+
+
+def reference_sentences(view: StudyView) -> list[str]:
+    """One sentence a reference point: beaten by whom, at which fidelity."""
+    sentences = []
+    for verdict in reference_verdicts(view):
+        at = f"at {verdict.images_seen:,} pictures"
+        if verdict.dominated_by:
+            names = ", ".join(f"#{number}" for number in verdict.dominated_by[:6])
+            more = f" and {len(verdict.dominated_by) - 6} more" if len(verdict.dominated_by) > 6 else ""
+            sentences.append(f"{verdict.name} is dominated by {names}{more} ({at})")
+        else:
+            sentences.append(f"{verdict.name} is not dominated by anything found ({at})")
+    return sentences
+
+
+def time_table(seconds: Mapping[str, float]) -> str:
+    """Where the time of all trials went."""
+    total = sum(seconds.values()) or 1.0
+    rows = [
+        (stage, f"{value:.1f}", f"{100 * value / total:.1f}")
+        for stage, value in sorted(seconds.items(), key=lambda item: -item[1])
+    ]
+    return "\n" + table(("stage", "seconds", "%"), rows) + "\n"
+
+
+def trial_rows(trial: TrialView) -> list[Row]:
+    """One trial as name and value pairs."""
+    rows: list[Row] = [
+        ("architecture", trial.architecture_id),
+        ("source", trial.source),
+        ("status", trial.status),
+    ]
+    if trial.reason:
+        rows.append(("reason", trial.reason))
+    rows += [(name, f"{value:.5g}") for name, value in trial.figures.items()]
+    rows += [(f"accuracy at rung {rung}", f"{value:.4f}") for rung, value in sorted(trial.accuracy.items())]
+    if trial.latency:
+        rows.append(("latency", _interval(trial)))
+        rows.append(("ratio to FastViT-T8", _ratio(trial)))
+    return rows
+
+
+def _front_row(trial: TrialView, note: str) -> Row:
+    rung = trial.rung
+    return (
+        f"#{trial.number} {trial.name or trial.architecture_id}",
+        "-" if rung is None else f"{trial.accuracy[rung]:.4f}",
+        f"{trial.images_seen:,}",
+        f"{trial.figures['latency_ms']:.2f}" if "latency_ms" in trial.figures else "-",
+        f"[{trial.latency['low_ms']:.2f}, {trial.latency['high_ms']:.2f}]" if trial.latency else "-",
+        f"{trial.latency['ratio_to_reference']:.3f}" if trial.latency else "-",
+        f"{trial.figures['params_m']:.2f}" if "params_m" in trial.figures else "-",
+        f"{trial.figures['macs_g']:.3f}" if "macs_g" in trial.figures else "-",
+        note,
+    )
+
+
+def _counts(view: StudyView) -> str:
+    return ", ".join(f"{number} {status}" for status, number in sorted(view.counts.items()))
+
+
+def _interval(trial: TrialView) -> str:
+    found = trial.latency
+    return (
+        f"{found['median_ms']:.3f} ms, 95 % [{found['low_ms']:.3f}, {found['high_ms']:.3f}] ({found['interval_kind']})"
+    )
+
+
+def _ratio(trial: TrialView) -> str:
+    found = trial.latency
+    return f"{found['ratio_to_reference']:.4f}, 95 % [{found['ratio_low']:.4f}, {found['ratio_high']:.4f}]"

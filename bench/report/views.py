@@ -1,0 +1,214 @@
+"""A study as plain data for tables, figures and frames: read from the store once, then free of it.
+
+Two kinds of accuracy never mix: a front holds trials that were trained to the top rung only, and a reference point
+that was stopped earlier is compared at the highest rung that both sides reached.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench import pareto
+from bench.store import MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
+
+_REFERENCE = "reference:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialView:
+    """One trial.
+
+    Attributes:
+        number: in its study.
+        trial_id: in the store.
+        architecture_id: of the network.
+        architecture: as a mapping.
+        name: of the reference point it is, or None.
+        source: who proposed it.
+        status: as in the store, with `reason` where there is one.
+        accuracy: top-1 (0 to 1) at each rung that it reached.
+        images_seen: at the highest of them, 0 before the first.
+        figures: exact costs and median latency, by objective name.
+        latency: the summary of its measurement, empty when it was not timed.
+        stage_seconds: where its time went.
+        is_front: whether it reached the top rung and no other trial that did dominates it.
+    """
+
+    number: int
+    trial_id: int
+    architecture_id: str
+    architecture: Mapping[str, Any]
+    name: str | None
+    source: str
+    status: str
+    reason: str | None
+    accuracy: Mapping[int, float]
+    images_seen: int
+    figures: Mapping[str, float]
+    latency: Mapping[str, Any]
+    stage_seconds: Mapping[str, float]
+    is_front: bool
+
+    @property
+    def rung(self) -> int | None:
+        """Highest rung with a score."""
+        return max(self.accuracy, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceVerdict:
+    """What became of one reference point.
+
+    Attributes:
+        name: such as `fastvit_t8`.
+        number: of its trial.
+        dominated_by: numbers of other trials that are nowhere worse and somewhere better, at the same rung.
+        images_seen: pictures behind that comparison.
+    """
+
+    name: str
+    number: int
+    dominated_by: tuple[int, ...]
+    images_seen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyView:
+    """One study with its trials by number."""
+
+    study: StudyRecord
+    trials: tuple[TrialView, ...]
+    objectives: tuple[str, ...]
+    maximise: tuple[bool, ...]
+    top_rung: int
+    hypervolume: float | None
+
+    @property
+    def front(self) -> tuple[TrialView, ...]:
+        """Trials on the front, the cheapest first."""
+        cost = self.objectives[1]
+        return tuple(sorted((trial for trial in self.trials if trial.is_front), key=lambda trial: trial.figures[cost]))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials by status."""
+        found: dict[str, int] = {}
+        for trial in self.trials:
+            found[trial.status] = found.get(trial.status, 0) + 1
+        return found
+
+
+def study_view(store: Store, name: str) -> StudyView:
+    """Everything shown of a study.
+
+    Raises:
+        StoreError: no study of that name; the message names the nearest.
+    """
+    study = store.study(name)
+    objectives = tuple(study.objectives)
+    maximise = tuple(direction == "maximize" for direction in study.objectives.values())
+    scores: dict[int, list[ScoreRecord]] = {}
+    for score in store.study_scores(study.id):
+        scores.setdefault(score.trial_id, []).append(score)
+    timed = {found.trial_id: found for found in store.study_measurements(study.id) if found.verdict != "failed"}
+    records = store.trials(study.id)
+    top = top_rung(study.config)
+    views = [_trial(record, scores.get(record.id, []), timed.get(record.id)) for record in records]
+    points = [_point(view, objectives, top) for view in views]
+    mask = pareto.front(points, maximise=maximise)
+    corner = [study.hypervolume_reference.get(name, math.nan) for name in objectives]
+    return StudyView(
+        study=study,
+        trials=tuple(replace(view, is_front=bool(on_front)) for view, on_front in zip(views, mask, strict=True)),
+        objectives=objectives,
+        maximise=maximise,
+        top_rung=top,
+        hypervolume=None if math.isnan(sum(corner)) else pareto.hypervolume(points, corner, maximise=maximise),
+    )
+
+
+def top_rung(config: Mapping[str, Any]) -> int:
+    """Number of the last rung of a study's settings."""
+    return int(config["proxy"]["rungs"]) - 1
+
+
+def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
+    """For each reference point that was tried: which networks found beat it, at the same pictures seen."""
+    found = []
+    for reference in view.trials:
+        if reference.name is None or reference.rung is None or reference.status == "failed":
+            continue
+        rivals = [
+            rival.number
+            for rival in view.trials
+            if rival.name is None
+            and rival.status != "failed"
+            and reference.rung in rival.accuracy
+            and pareto.dominates(
+                _point(rival, view.objectives, reference.rung),
+                _point(reference, view.objectives, reference.rung),
+                maximise=view.maximise,
+            )
+        ]
+        found.append(
+            ReferenceVerdict(
+                name=reference.name,
+                number=reference.number,
+                dominated_by=tuple(rivals),
+                images_seen=reference.images_seen,
+            )
+        )
+    return tuple(found)
+
+
+def stage_seconds(view: StudyView) -> dict[str, float]:
+    """Where the time of all trials went, summed, in order of first appearance."""
+    total: dict[str, float] = {}
+    for trial in view.trials:
+        for stage, seconds in trial.stage_seconds.items():
+            total[stage] = total.get(stage, 0.0) + seconds
+    return total
+
+
+def best_trial(view: StudyView) -> TrialView | None:
+    """The front's knee: farthest from the line between its ends after each objective is scaled to its range."""
+    front = view.front
+    if len(front) < 3:
+        return front[-1] if front else None
+    points = [_point(trial, view.objectives, view.top_rung)[:2] for trial in front]
+    (a0, c0), (a1, c1) = points[0], points[-1]
+    if a1 == a0 or c1 == c0:
+        return front[-1]
+    gain = [(a - a0) / (a1 - a0) - (c - c0) / (c1 - c0) for a, c in points]
+    return front[max(range(len(front)), key=gain.__getitem__)]
+
+
+def _trial(record: TrialRecord, scores: list[ScoreRecord], timed: MeasurementRecord | None) -> TrialView:
+    figures = {name: float(value) for name, value in record.costs.items()}
+    if timed is not None:
+        figures["latency_ms"] = float(timed.summary["median_ms"])
+    return TrialView(
+        number=record.number,
+        trial_id=record.id,
+        architecture_id=record.architecture_id,
+        architecture=record.architecture,
+        name=record.source.removeprefix(_REFERENCE) if record.source.startswith(_REFERENCE) else None,
+        source=record.source,
+        status=record.status,
+        reason=record.reason,
+        accuracy={score.rung: score.accuracy for score in scores},
+        images_seen=max((int(score.fidelity["images_seen"]) for score in scores), default=0),
+        figures=figures,
+        latency=dict(timed.summary) if timed is not None else {},
+        stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
+        is_front=False,
+    )
+
+
+def _point(view: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[float, ...]:
+    accuracy = view.accuracy.get(rung, math.nan) if view.status != "failed" else math.nan
+    figures = {**view.figures, "accuracy": accuracy}
+    return tuple(figures.get(name, math.nan) for name in objectives)

@@ -1,0 +1,38 @@
+"""Spaces and their architectures: the declarative language, drawing, counting and encoding.
+
+Reads `search_spaces/*.yaml`. Stands below the networks and imports no torch.
+"""
+
+from bench.space.architecture import Architecture
+from bench.space.describe import ChoiceRow, describe
+from bench.space.encoding import all_decisions, compose, decisions, feature_names, features
+from bench.space.sampling import Estimate, at, count, cross_over, draw, estimate_valid, every, mutate
+from bench.space.schema import load_space, parse_space
+from bench.space.space import CostFunction, Space
+from bench.space.tree import Decision
+from bench.space.words import Scalar
+
+__all__ = [
+    "Architecture",
+    "ChoiceRow",
+    "CostFunction",
+    "Decision",
+    "Estimate",
+    "Scalar",
+    "Space",
+    "all_decisions",
+    "at",
+    "compose",
+    "count",
+    "cross_over",
+    "decisions",
+    "describe",
+    "draw",
+    "estimate_valid",
+    "every",
+    "feature_names",
+    "features",
+    "load_space",
+    "mutate",
+    "parse_space",
+]

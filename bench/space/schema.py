@@ -1,0 +1,264 @@
+"""The language of space files: YAML to `Space`. `search_spaces/README.md` explains it to its writers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+
+from bench import content
+from bench.errors import SpaceError
+from bench.space.architecture import Architecture
+from bench.space.document import Node, read_documents
+from bench.space.expressions import Expression, compile_condition, compile_rule
+from bench.space.genes import Branch, Choice, Gene, Options, arranged
+from bench.space.space import Space
+from bench.space.tree import Step, grow
+from bench.space.vocabulary import find_family
+from bench.space.words import Family, Scalar, Word, check_value
+
+KEYS = ("name", "family", "description", "settings", "every_stage", "stages", "rules", "reference_points")
+MAX_CHOICES = 1000
+MAX_NESTING = 8
+
+_RANGE_KEYS = ("from", "to", "step")
+_BRANCH_KEYS = ("when", "choices", *_RANGE_KEYS, "otherwise")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def load_space(name_or_path: str) -> Space:
+    """The space of that file, or the one of that name in the current folder or among the shipped ones.
+
+    Raises:
+        ContentError: there is no such file.
+        SpaceError: the file is not a valid space; the message names the line.
+    """
+    path = content.find("search_spaces", str(name_or_path), suffix=".yaml")
+    here = Path.cwd()
+    source = str(path.relative_to(here) if path.is_relative_to(here) else path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SpaceError(f"{source} is not text; allowed: YAML in UTF-8; name another file") from None
+    return parse_space(text, source=source)
+
+
+def parse_space(text: str, *, source: str) -> Space:
+    """The space that a YAML text describes.
+
+    Further YAML documents in the text hold rules that were added to the file (see `Space.with_rules`).
+
+    Raises:
+        SpaceError: names the source, the line, the key, what was found and what is allowed.
+    """
+    document, *further = read_documents(text, source=source)
+    entries = document.mapping("a space", KEYS)
+    for key in ("name", "family"):
+        if key not in entries:
+            raise document.error(f"{key!r} is missing; a space has {', '.join(KEYS)}; add it")
+    with entries["family"].located():
+        family = find_family(entries["family"].scalar("family"))
+    genes = arranged(tuple(_genes(document, entries, family)))
+    tree = grow(genes)
+    _check_effect(entries, family, tree)
+    conditions = _rules(entries.get("rules"), family)
+    for addition in further:
+        conditions += _rules(addition.mapping("a further document", ("rules",)).get("rules"), family)
+    return Space(
+        name=_name(entries["name"], "name"),
+        family=family.name,
+        description=entries["description"].text("description") if "description" in entries else "",
+        text=text,
+        source=source,
+        genes=genes,
+        conditions=conditions,
+        reference_points=MappingProxyType(_reference_points(entries.get("reference_points"), family)),
+        tree=tree,
+    )
+
+
+def _genes(document: Node, entries: Mapping[str, Node], family: Family) -> Iterator[Gene]:
+    settings = _words(entries.get("settings"), "settings", family.settings)
+    for word in family.settings:
+        yield _gene(word, None, settings.get(word.name), document, family)
+    every = _words(entries.get("every_stage"), "every_stage", family.stage)
+    for i, stage in enumerate(_stages(entries, family)):
+        for word in family.stage:
+            yield _gene(word, i, stage.get(word.name, every.get(word.name)), document, family)
+
+
+def _stages(entries: Mapping[str, Node], family: Family) -> list[dict[str, Node]]:
+    if "stages" not in entries:
+        return [{} for _ in range(family.num_stages)]
+    nodes = entries["stages"].items("stages")
+    if len(nodes) != family.num_stages:
+        raise entries["stages"].error(
+            f"{len(nodes)} stages; {family.name} has {family.num_stages}; "
+            "write one mapping a stage ({} for one that every_stage says all of)"
+        )
+    return [_words(node, f"stage{i + 1}", family.stage) for i, node in enumerate(nodes)]
+
+
+def _words(node: Node | None, what: str, words: Sequence[Word]) -> dict[str, Node]:
+    return {} if node is None else node.mapping(what, [word.name for word in words])
+
+
+def _gene(word: Word, stage: int | None, node: Node | None, document: Node, family: Family) -> Gene:
+    name = word.name if stage is None else f"stage{stage + 1}.{word.name}"
+    choice: Choice
+    if stage == 0 and not word.in_first_stage:
+        choice = Options(values=())
+    elif node is not None:
+        choice = _choice(node, name, word, stage, family, nesting=0)
+    elif word.default is not None:
+        choice = Options(values=(word.default,))
+    else:
+        raise document.error(f"{name} is missing; it has no default; say it in the stage or in every_stage")
+    return Gene(name=name, word=word, stage=stage, choice=choice, origin=(node or document).origin)
+
+
+def _choice(node: Node, name: str, word: Word, stage: int | None, family: Family, *, nesting: int) -> Choice:
+    if node.is_list:
+        return Options(values=_list(node, name, word))
+    if not node.is_mapping:
+        return Options(values=(_value(node, name, word),))
+    entries = node.mapping(name, _BRANCH_KEYS)
+    if "when" not in entries:
+        return Options(values=_range(node, entries, name, word))
+    if nesting == MAX_NESTING:
+        raise node.error(f"{name} nests more conditions than {MAX_NESTING}; allowed: fewer; simplify it")
+    if "otherwise" not in entries:
+        raise node.error(f"{name} has 'when' without 'otherwise'; allowed: both; say what holds elsewhere")
+    with entries["when"].located():
+        condition = compile_condition(entries["when"].text(f"{name}.when"), family, stage=stage)
+    then: Choice
+    if "choices" not in entries:
+        then = Options(values=_range(node, entries, name, word))
+    elif not entries.keys().isdisjoint(_RANGE_KEYS):
+        raise node.error(f"{name} has 'choices' and a range; allowed: one of the two; remove the other")
+    else:
+        then = _choice(entries["choices"], name, word, stage, family, nesting=nesting + 1)
+    otherwise = _choice(entries["otherwise"], name, word, stage, family, nesting=nesting + 1)
+    return Branch(condition=condition, then=then, otherwise=otherwise)
+
+
+def _value(node: Node, name: str, word: Word) -> Scalar:
+    value = node.scalar(name)
+    with node.located():
+        return check_value(word, value, where=name)
+
+
+def _list(node: Node, name: str, word: Word) -> tuple[Scalar, ...]:
+    items = node.items(name)
+    if not 1 <= len(items) <= MAX_CHOICES:
+        raise node.error(f"{name} has {len(items)} choices; allowed: 1 to {MAX_CHOICES}; change the list")
+    values: list[Scalar] = []
+    for item in items:
+        value = _value(item, name, word)
+        if value in values:
+            raise item.error(f"{name} has the choice {item.shown} twice; allowed: once; remove one")
+        values.append(value)
+    return tuple(values)
+
+
+def _range(node: Node, entries: Mapping[str, Node], name: str, word: Word) -> tuple[Scalar, ...]:
+    if word.kind not in ("integer", "ratio"):
+        raise node.error(f"{name} is a range; {name} is no number; write a list of choices")
+    missing = [key for key in _RANGE_KEYS if key not in entries]
+    if missing:
+        raise node.error(f"{name} lacks {missing[0]!r}; a range is {{from, to, step}}; add it")
+    low, high, step = (_number(entries[key], f"{name}.{key}") for key in _RANGE_KEYS)
+    if step <= 0 or high < low or (high - low) % step:
+        raise node.error(
+            f"{name} goes from {low} to {high} by {step}; "
+            "allowed: a step above 0 that meets the end exactly; change one of the three"
+        )
+    count = int((high - low) / step) + 1
+    if count > MAX_CHOICES:
+        raise node.error(f"{name} has {count} choices; allowed: 1 to {MAX_CHOICES}; take larger steps")
+    with node.located():
+        return tuple(check_value(word, _plain(low + i * step), where=name) for i in range(count))
+
+
+def _number(node: Node, name: str) -> Decimal:
+    value = node.scalar(name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = Decimal(repr(value) if is_number else "nan")
+    if not number.is_finite():
+        raise node.error(f"{name} is {node.shown}; allowed: a number; write one")
+    return number
+
+
+def _plain(number: Decimal) -> int | float:
+    """Exact in decimal, so that 0.1 + 2 * 0.1 is 0.3."""
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _rules(node: Node | None, family: Family) -> tuple[Expression, ...]:
+    rules = []
+    for item in node.items("rules") if node else ():
+        with item.located():
+            rules.append(compile_rule(item.text("a rule"), family))
+    return tuple(rules)
+
+
+def _reference_points(node: Node | None, family: Family) -> dict[str, Architecture]:
+    points: dict[str, Architecture] = {}
+    for name, point in node.mapping("reference_points").items() if node else ():
+        _name(point, "the name of a reference point", text=name)
+        architecture = _reference_point(point, name, family)
+        twin = next((other for other, known in points.items() if known == architecture), None)
+        if twin is not None:
+            raise point.error(
+                f"reference point {name!r} is the same network as {twin!r}; allowed: each once; remove one"
+            )
+        points[name] = architecture
+    return points
+
+
+def _reference_point(point: Node, name: str, family: Family) -> Architecture:
+    """A stage word takes one value for all stages or a list with one a stage (null: not said)."""
+    stage_words = [word.name for word in family.stage]
+    entries = point.mapping(name, [word.name for word in family.settings] + stage_words)
+    settings = {key: node.scalar(key) for key, node in entries.items() if key not in stage_words}
+    stages: list[dict[str, object]] = [{} for _ in range(family.num_stages)]
+    for key, node in entries.items():
+        if key not in stage_words:
+            continue
+        items = node.items(key) if node.is_list else [node] * family.num_stages
+        if len(items) != family.num_stages:
+            raise node.error(
+                f"{name}.{key} has {len(items)} values; {family.name} has {family.num_stages} stages; "
+                "write one value a stage, or a single one for all"
+            )
+        for stage, item in zip(stages, items, strict=True):
+            if (value := item.scalar(key)) is not None:
+                stage[key] = value
+    with point.located():
+        return Architecture.from_dict({"family": family.name, "settings": settings, "stages": stages})
+
+
+def _name(node: Node, what: str, *, text: str | None = None) -> str:
+    found = node.text(what) if text is None else text
+    if not _NAME.fullmatch(found):
+        raise node.error(f"{what} is {found!r}; allowed: letters, digits, '_', '-' and '.'; rename it")
+    return found
+
+
+def _check_effect(entries: Mapping[str, Node], family: Family, tree: Sequence[Step]) -> None:
+    """Refuses a word that a stage says and that never applies there: its writer expects an effect."""
+    said = _stages(entries, family)
+    for step in tree:
+        gene = step.gene
+        node = None if gene.stage is None else said[gene.stage].get(gene.word.name)
+        if node is not None and all(row.values == (None,) for row in step.rows.values()):
+            raise node.error(f"{gene.name} never applies there; {_reason(gene)}; remove it")
+
+
+def _reason(gene: Gene) -> str:
+    if gene.word.only_if is None:
+        return f"allowed: {gene.word.name} in later stages"
+    word, values = gene.word.only_if
+    return f"allowed: where {word} is {' or '.join(map(str, values))}"

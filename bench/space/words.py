@@ -1,0 +1,110 @@
+"""What a word of a family's vocabulary is, and which values it accepts."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.errors import SpaceError, nearest
+
+Scalar = str | int | float | bool
+Kind = Literal["integer", "ratio", "word", "boolean"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word of a family's vocabulary.
+
+    Attributes:
+        meaning: one line for people.
+        default: the value where nothing is said; None: it has to be said.
+        allowed: the values of a "word".
+        low, high: the bounds, both included, of an "integer" or a "ratio".
+        multiple_of: what an "integer" is a multiple of.
+        is_odd: an "integer" is odd, as kernels that keep their centre are.
+        only_if: the word applies where that other word of the same scope has one of those values.
+        in_first_stage: False where the word does not apply to the first stage.
+        divides: a word of the same scope whose value has to be a multiple of this one.
+        scales: a word of the same scope; the network knows this word only as int(value * that value).
+        follows: names that stand for a value of a stage: `{"stage1": (0, "width")}`.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    default: Scalar | None = None
+    allowed: tuple[str, ...] = ()
+    low: float = 0
+    high: float = 0
+    multiple_of: int = 1
+    is_odd: bool = False
+    only_if: tuple[str, tuple[Scalar, ...]] | None = None
+    in_first_stage: bool = True
+    divides: str | None = None
+    scales: str | None = None
+    follows: Mapping[str, tuple[int, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The vocabulary of one family: words said once (settings) and words said per stage.
+
+    The order of the words is the order of keys in canonical forms and, where no condition says otherwise, of
+    decisions. A word stands after the words it depends on.
+    """
+
+    name: str
+    num_stages: int
+    settings: tuple[Word, ...]
+    stage: tuple[Word, ...]
+
+
+def allowed_values(word: Word) -> str:
+    """What `word` accepts, in words: "an odd integer from 3 to 31"."""
+    match word.kind:
+        case "word":
+            return "one of " + ", ".join(word.allowed)
+        case "boolean":
+            return "true or false"
+        case "ratio":
+            return f"a number from {word.low:g} to {word.high:g}"
+        case "integer":
+            odd = "an odd integer" if word.is_odd else "an integer"
+            multiple = f", a multiple of {word.multiple_of}" if word.multiple_of > 1 else ""
+            names = f", or one of {', '.join(word.follows)}" if word.follows else ""
+            return f"{odd} from {word.low:g} to {word.high:g}{multiple}{names}"
+
+
+def check_value(word: Word, value: object, *, where: str) -> Scalar:
+    """`value` in its canonical type; a name that stands for another value (`stage1`) is returned as it is.
+
+    Args:
+        where: how the message names the place, such as "stage3.width".
+
+    Raises:
+        SpaceError: the value is of another kind or out of bounds.
+    """
+    accepted = _accepted(word, value)
+    if accepted is not None:
+        return accepted
+    hint = nearest(value, (*word.allowed, *(word.follows or ()))) if isinstance(value, str) else ""
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    raise SpaceError(f"{where} is {shown}; allowed: {allowed_values(word)}{hint or '; change it'}")
+
+
+def _accepted(word: Word, value: object) -> Scalar | None:
+    if isinstance(value, str):
+        return value if value in word.allowed or value in (word.follows or ()) else None
+    if isinstance(value, bool):
+        return value if word.kind == "boolean" else None
+    # numbers.Integral and Real also admit numpy's scalars, which come out of data frames.
+    if word.kind == "integer" and isinstance(value, numbers.Integral):
+        number = int(value)
+        fits = word.low <= number <= word.high and number % word.multiple_of == 0
+        return number if fits and (number % 2 == 1 or not word.is_odd) else None
+    if word.kind == "ratio" and isinstance(value, numbers.Real):
+        ratio = float(value)
+        return ratio if word.low <= ratio <= word.high else None
+    return None

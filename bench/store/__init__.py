@@ -1,0 +1,31 @@
+"""The store: every study, trial, score and measurement in one SQL database (SQLite, or PostgreSQL by URL)."""
+
+from bench.store.database import Store
+from bench.store.opening import open_store
+from bench.store.reader import Reader
+from bench.store.records import (
+    ArtifactRecord,
+    EventRecord,
+    Json,
+    MeasurementRecord,
+    ScoreRecord,
+    StudyRecord,
+    StudyStatus,
+    TrialRecord,
+    TrialStatus,
+)
+
+__all__ = [
+    "ArtifactRecord",
+    "EventRecord",
+    "Json",
+    "MeasurementRecord",
+    "Reader",
+    "ScoreRecord",
+    "Store",
+    "StudyRecord",
+    "StudyStatus",
+    "TrialRecord",
+    "TrialStatus",
+    "open_store",
+]

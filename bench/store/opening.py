@@ -1,0 +1,48 @@
+"""Opening a store: find the database, bring its schema up to date, say in words what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.store import schema
+from bench.store.database import Store
+from bench.store.engine import connect
+from bench.store.faults import explained
+from bench.store.location import locate
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_store(
+    url_or_path: str | Path | None = None,
+    *,
+    read_only: bool = False,
+    timeout_s: float = 30.0,
+    clock: Callable[[], datetime] = _utc_now,
+) -> Store:
+    """Open, and create or migrate as needed, the database at a path or SQLAlchemy URL.
+
+    Args:
+        url_or_path: by default `BENCH_DB`, else `results/bench.db` in the current folder; no other folder
+            is created.
+        read_only: never write, not even to migrate; the database must exist.
+        timeout_s: how long to wait for other processes that write.
+        clock: gives the aware time of each row.
+
+    Raises:
+        StoreError: nothing usable is there, it is locked, or its schema is newer than this version.
+        MissingExtra: the driver of the URL is not installed.
+    """
+    location = locate(url_or_path, read_only=read_only)
+    engine = connect(location, read_only=read_only, timeout_s=timeout_s)
+    try:
+        with explained(location, timeout_s=timeout_s):
+            schema.prepare(engine, location, read_only=read_only)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, location, read_only=read_only, timeout_s=timeout_s, clock=clock)

@@ -1,0 +1,138 @@
+"""What the store gives back: frozen records, one class per table, free of SQL.
+
+Nested values are JSON as Python mappings; whoever reads one parses it. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+# The edge of the typed world: what these hold is parsed where it is read, as by Architecture.from_dict.
+Json: TypeAlias = Mapping[str, Any]
+
+StudyStatus = Literal["running", "interrupted", "complete", "stopped", "failed"]
+TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecord:
+    """One search and everything needed to repeat it."""
+
+    id: int
+    name: str
+    status: StudyStatus
+    reason: str | None
+    config: Json
+    space_name: str
+    space_text: str
+    space_hash: str
+    objectives: Json
+    """Direction by name in the order of the user, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
+    hypervolume_reference: Json
+    """Value by objective; empty until it is stated."""
+    seed: int
+    versions: Json
+    git_revision: str | None
+    fingerprint: Json
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """One architecture tried in one study; a failed trial is data, with its reason."""
+
+    id: int
+    study_id: int
+    study_name: str
+    number: int
+    """Position in its study, from 0."""
+    architecture_id: str
+    architecture: Json
+    source: str
+    """Who proposed it: `reference:fastvit_t8`, `sampler:tpe`."""
+    status: TrialStatus
+    reason: str | None
+    seed: int
+    costs: Json
+    stage_seconds: Json
+    """Seconds spent by stage, summed over restarts and rungs."""
+    rung: int | None
+    """Highest rung with a score."""
+    weights_path: str | None
+    proposal: Json
+    """What the sampler needs to be rebuilt."""
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def label(self) -> str:
+        """`STUDY/NUMBER`, which `Store.find_trial` reads."""
+        return f"{self.study_name}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRecord:
+    """Proxy accuracy of a trial at one rung, with the fidelity it was bought at."""
+
+    id: int
+    trial_id: int
+    rung: int
+    accuracy: float
+    loss: float
+    fidelity: Json
+    curve: tuple[Json, ...]
+    """Points of the training curve in order."""
+    seconds: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRecord:
+    """One exported file of a trial."""
+
+    id: int
+    trial_id: int
+    sha256: str
+    format: str
+    num_bytes: int
+    details: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementRecord:
+    """Raw samples of one artifact on one runner; the summary can be derived again from them."""
+
+    id: int
+    trial_id: int | None
+    architecture_id: str | None
+    runner: str
+    runtime: str
+    threads: int
+    resolution: int
+    artifact_sha256: str
+    verdict: str
+    reason: str | None
+    protocol: Json
+    fingerprint: Json
+    summary: Json
+    samples: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One thing that happened; `sequence` orders all events of a database, without reuse."""
+
+    sequence: int
+    study_id: int | None
+    """None for a measurement outside any study."""
+    trial_id: int | None
+    kind: str
+    data: Json
+    created_at: datetime

@@ -1,0 +1,319 @@
+"""One job of a study, as a worker does it: build, prove, export, time, train, score.
+
+A job is plain data and so are the updates it yields; nothing here knows Ray or the database. The steps of a new
+candidate are ordered by cost: what fails to fold or to export is never timed, what cannot be timed is never trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import MeasureError
+from bench.measure import Job, JobArtifact, measure, summarise
+from bench.measure.exclusive import exclusive, shared
+from bench.networks import build
+from bench.networks.export import prepare
+from bench.networks.weights import save_weights
+from bench.proxies.datasets import open_data
+from bench.proxies.training import Training, TrainingConfig
+from bench.space import Architecture
+from bench.study.config import StudyConfig
+
+# Between two signs of life of a training.
+_CHUNK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationJob:
+    """What a worker needs to know.
+
+    Attributes:
+        number: of the trial in its study.
+        architecture: `Architecture.to_dict()`.
+        rung: where the training goes.
+        rungs: pictures seen at each rung.
+        config: `StudyConfig.to_dict()`.
+        folder: of the study, shared by all workers.
+        reference: `JobArtifact` of the pinned network as a mapping; None when nothing is to be timed.
+        is_prepared: costs and latency are known already.
+        threads: CPU threads of the training.
+        device: "cpu" or "cuda".
+        cache_folder: where packed pictures lie.
+    """
+
+    number: int
+    architecture: Mapping[str, Any]
+    rung: int
+    rungs: tuple[int, ...]
+    config: Mapping[str, Any]
+    folder: str
+    reference: Mapping[str, Any] | None
+    is_prepared: bool
+    threads: int
+    device: str
+    cache_folder: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EvaluationJob:
+        """The job that `to_dict` gave."""
+        return cls(**{**data, "rungs": tuple(data["rungs"])})
+
+
+Update = dict[str, Any]
+
+
+def cpu_lock_folder() -> Path:
+    """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"bench-cpu-{user}"
+
+
+def proxy_resolution(deploy_resolution: int) -> int:
+    """A quarter of the deployment resolution, 64 px at least: a smaller input is never free, nor useless."""
+    return max(64, deploy_resolution // 4)
+
+
+def cache_folder() -> Path:
+    """Where packed pictures are kept: BENCH_CACHE, or `results/cache` in the current folder."""
+    return Path(os.environ.get("BENCH_CACHE") or "results/cache").expanduser().resolve()
+
+
+def checkpoint_path(folder: Path, number: int, rung: int) -> Path:
+    """Where a training waits at a rung below the top."""
+    return folder / "checkpoints" / f"{number:05d}-rung{rung}.pt"
+
+
+def weights_path(folder: Path, number: int) -> Path:
+    """Where the weights of a trial that reached the top are kept."""
+    return folder / "weights" / f"{number:05d}.safetensors"
+
+
+def evaluate(job: EvaluationJob) -> Iterator[Update]:
+    """Does the job; yields `prepared`, `measured`, `training` and at the end `scored`.
+
+    Raises:
+        BenchError: the candidate failed; the message is the reason.
+    """
+    with _crash_log(Path(job.folder), job.number):
+        config = StudyConfig.from_dict(job.config)
+        architecture = Architecture.from_dict(job.architecture)
+        if not job.is_prepared:
+            yield from _prepare_and_measure(job, config, architecture)
+        yield from _train(job, config, architecture)
+
+
+def crash_report(folder: Path, number: int) -> str | None:
+    """What the worker's last words were if it died of a signal, such as `Segmentation fault`."""
+    path = _log_path(folder, number)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    fatal = [line.removeprefix("Fatal Python error: ") for line in lines if line.startswith("Fatal Python error")]
+    return fatal[-1] if fatal else None
+
+
+def timing_job(
+    config: StudyConfig, artifacts: tuple[JobArtifact, ...], reference: Mapping[str, Any], *, resolution: int
+) -> Job:
+    """The quick measuring session of a search."""
+    timing = config.timing
+    return Job(
+        artifacts=artifacts,
+        reference=JobArtifact(**reference),
+        resolution=resolution,
+        runner=timing.runner,
+        runtime=timing.runtime,
+        threads=timing.threads,
+        restarts=timing.restarts,
+        blocks=timing.blocks,
+        iterations=timing.iterations,
+        deadline_s=timing.deadline_s,
+        seed=config.seed,
+    )
+
+
+def make_artifact(
+    config: StudyConfig, architecture: Architecture, folder: Path, label: str
+) -> tuple[JobArtifact, Update]:
+    """The file that is timed, and what became known while it was made.
+
+    The weights are random with randomised statistics, so that comparing the artifact with its network means
+    something (bench.networks.prepare).
+    """
+    resolution = int(architecture.settings["input_resolution"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{label}.onnx"
+    prepared = prepare(architecture, path, seed=config.seed)
+    update: Update = {
+        "kind": "prepared",
+        "figures": {
+            "params_m": prepared.costs.params / 1e6,
+            "macs_g": prepared.costs.macs / 1e9,
+            "artifact_mb": prepared.artifact.bytes / 1e6,
+        },
+        "artifact": {**prepared.artifact.to_dict(), "path": path.name, "fold_error": prepared.fold_error},
+        "seconds": dict(prepared.seconds),
+    }
+    file, kind, sha256 = path, "onnx", prepared.artifact.sha256
+    if config.timing.runtime == "torch":
+        file, kind = path.with_suffix(".safetensors"), "safetensors"
+        save_weights(build(architecture, seed=config.seed), file)
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    artifact = JobArtifact(
+        label=label,
+        path=str(file),
+        format=kind,
+        sha256=sha256,
+        architecture_id=architecture.id,
+        architecture=architecture.to_dict(),
+    )
+    update["resolution"] = resolution
+    return artifact, update
+
+
+def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
+    folder = Path(job.folder) / "artifacts"
+    label = f"trial-{job.number}"
+    try:
+        with shared(cpu_lock_folder()):
+            _use_threads(job.threads)
+            artifact, update = make_artifact(config, architecture, folder, label)
+        yield update
+        if job.reference is not None:
+            yield _measured(job, config, artifact, update["resolution"])
+    finally:
+        for path in folder.glob(f"{label}.*"):
+            path.unlink()
+
+
+def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, resolution: int) -> Update:
+    assert job.reference is not None
+    session = timing_job(config, (artifact,), job.reference, resolution=resolution)
+    # A GPU times while CPUs train and the other way round; a CPU does one thing at a time.
+    alone: AbstractContextManager[float] = (
+        exclusive(cpu_lock_folder()) if config.timing.runner == "cpu" else contextlib.nullcontext(0.0)
+    )
+    begin = time.perf_counter()
+    with alone as waited:
+        (measurement,) = measure(session)
+    if measurement.verdict == "failed":
+        raise MeasureError(f"timing failed: {measurement.reason}")
+    summary = summarise(measurement)
+    return {
+        "kind": "measured",
+        "figures": {"latency_ms": summary.median_ms},
+        "measurement": measurement.to_dict(),
+        "summary": asdict(summary),
+        "seconds": {"wait for the CPU": waited, "time": time.perf_counter() - begin - waited},
+    }
+
+
+def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
+    _use_threads(job.threads)
+    data_config, proxy, folder = config.data, config.proxy, Path(job.folder)
+    begin = time.perf_counter()
+    data = open_data(
+        data_config.source,
+        resolution=proxy_resolution(int(architecture.settings["input_resolution"])),
+        seed=data_config.seed,
+        classes=data_config.classes,
+        train_per_class=data_config.per_class,
+        val_per_class=data_config.val_per_class,
+        download=data_config.download,
+        cache_dir=Path(job.cache_folder),
+    )
+    training = Training(
+        build(architecture, num_classes=len(data.classes), seed=config.seed),
+        data,
+        config=TrainingConfig(
+            images=job.rungs[-1],
+            batch_size=proxy.batch_size,
+            learning_rate=proxy.learning_rate,
+            weight_decay=proxy.weight_decay,
+            label_smoothing=proxy.label_smoothing,
+            ema_decay=proxy.ema_decay,
+            seed=config.seed,
+        ),
+        device=job.device,
+        step_guard=(lambda: shared(cpu_lock_folder())) if job.device == "cpu" else contextlib.nullcontext,
+    )
+    checkpoint = checkpoint_path(folder, job.number, job.rung - 1)
+    # Without its checkpoint a training starts over, and arrives at the same weights: only the seed decides.
+    if job.rung > 0 and checkpoint.is_file():
+        training.load(checkpoint)
+    seen_before, spent_before = training.images_seen, training.seconds
+    yield {
+        "kind": "training",
+        "images_seen": training.images_seen,
+        "seconds": {"build to train": time.perf_counter() - begin},
+    }
+    while not training.advance(job.rungs[job.rung], seconds=_CHUNK_S):
+        yield {"kind": "training", "images_seen": training.images_seen}
+    trained = training.seconds
+    score = training.score()
+    begin = time.perf_counter()
+    path = _keep(training, job, folder)
+    yield {
+        "kind": "scored",
+        "rung": job.rung,
+        "score": score.to_dict(),
+        "weights_path": path,
+        "images": training.images_seen - seen_before,
+        "seconds": {
+            "train": trained - spent_before,
+            "score": training.seconds - trained,
+            "keep weights": time.perf_counter() - begin,
+        },
+    }
+
+
+def _keep(training: Training, job: EvaluationJob, folder: Path) -> str | None:
+    """Weights at the top, a checkpoint below it; the checkpoint of the rung before is no longer needed."""
+    path = None
+    if job.rung == len(job.rungs) - 1:
+        file = weights_path(folder, job.number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_weights(training.finish(), file)
+        path = str(file.relative_to(folder))
+    else:
+        training.save(checkpoint_path(folder, job.number, job.rung))
+    checkpoint_path(folder, job.number, job.rung - 1).unlink(missing_ok=True)
+    return path
+
+
+def _use_threads(threads: int) -> None:
+    import torch
+
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def _log_path(folder: Path, number: int) -> Path:
+    return folder / "logs" / f"{number:05d}.log"
+
+
+@contextlib.contextmanager
+def _crash_log(folder: Path, number: int) -> Iterator[None]:
+    """A segmentation fault leaves no exception; Python's fault handler writes it here on the way down."""
+    path = _log_path(folder, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        faulthandler.enable(file=file)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+    if not path.stat().st_size:
+        path.unlink()

@@ -1,0 +1,69 @@
+"""Exports what a search found: trained weights where they were kept, a fresh head where one is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import ExportError
+from bench.networks import build
+from bench.networks.export import Artifact, Exporter, export_onnx
+from bench.networks.fold import fold, prove_fold
+from bench.networks.weights import load_weights, replace_head
+from bench.space import Architecture
+from bench.store import open_store
+from bench.study.search import study_folder
+
+IMAGENET_CLASSES = 1000
+
+
+def stored_weights(trial: str, db: str | None) -> tuple[Architecture, Path | None, int | None]:
+    """Architecture of a stored trial, the file of its trained weights and their number of classes, if kept.
+
+    Raises:
+        StoreError: no such trial.
+        ExportError: the weights should be there and are not.
+    """
+    with open_store(db, read_only=True) as store:
+        record = store.find_trial(trial)
+        scores = store.scores(record.id)
+    architecture = Architecture.from_dict(record.architecture)
+    if record.weights_path is None:
+        return architecture, None, None
+    path = study_folder(record.study_name) / record.weights_path
+    if not path.is_file():
+        raise ExportError(
+            f"the weights of trial {record.label} are not at {path}; they lie beside the database of the search; "
+            "run this in the folder where the search ran"
+        )
+    return architecture, path, int(scores[-1].fidelity["classes"])
+
+
+def export_architecture(
+    architecture: Architecture,
+    out: Path,
+    *,
+    weights: Path | None,
+    trained_classes: int | None,
+    head: int | None = None,
+    resolution: int | None = None,
+    exporter: Exporter = "torchscript",
+    fold_attention_norm: bool = False,
+) -> tuple[Artifact, tuple[str, ...]]:
+    """Builds, loads, proves, folds, exports and checks; gives the artifact and what a user should know of it."""
+    notes = []
+    network = build(architecture, num_classes=trained_classes or head or IMAGENET_CLASSES, seed=0)
+    side = resolution or int(architecture.settings["input_resolution"])
+    if weights is not None:
+        load_weights(network, weights)
+        notes.append(f"weights: trained in the search, {trained_classes} classes")
+        if head is not None:
+            replace_head(network, head, seed=0)
+            notes.append(
+                f"head: fresh, {head} classes, not trained: it has to be trained before its answers mean anything"
+            )
+    else:
+        notes.append("weights: fresh, not trained (right for timing, not for answers)")
+    error = prove_fold(network, seed=0, fold_attention_norm=fold_attention_norm)
+    notes.append(f"fold: proven in float64, relative error {error:.1e}")
+    deploy = fold(network.eval(), fold_attention_norm=fold_attention_norm)
+    return export_onnx(deploy, out, resolution=side, exporter=exporter), tuple(notes)

@@ -1,0 +1,70 @@
+"""Successive halving that respects every objective.
+
+Asynchronous promotion (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020) with two changes.
+The order at a rung is by non-dominated rank and spread over (accuracy so far, costs) instead of by accuracy, which
+would stop every small, fast network. And when nothing new is left to try, whatever is on the front of its rung goes
+on: a network on the front of (accuracy so far, cost) is never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import pareto
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One rung: pictures seen there, and the objective values of each trial that reached it.
+
+    Attributes:
+        images: pictures seen.
+        values: by trial number, in the order of arrival.
+        promoted: numbers that went on to the next rung.
+    """
+
+    images: int
+    values: Mapping[int, tuple[float, ...]]
+    promoted: frozenset[int]
+
+
+def rung_images(images: int, *, rungs: int, reduction: float, batch_size: int) -> tuple[int, ...]:
+    """Pictures seen at each rung, the lowest first; whole batches, strictly rising."""
+    sizes: list[int] = []
+    for level in range(rungs):
+        steps = max(1, round(images / reduction ** (rungs - 1 - level) / batch_size))
+        if not sizes or steps * batch_size > sizes[-1]:
+            sizes.append(steps * batch_size)
+    return tuple(sizes)
+
+
+def next_promotion(
+    rungs: Sequence[Rung], *, maximise: Sequence[bool], reduction: float, is_last_call: bool
+) -> tuple[int, int] | None:
+    """The trial to train on and the rung it goes to, or None.
+
+    Args:
+        rungs: the lowest first; nothing is promoted from the last.
+        is_last_call: nothing new will be tried, so the front of each rung goes on, the lowest rung first, so that a
+            front is known before it is used. Before that, one in `reduction` of those that reached a rung goes on,
+            the highest rung first.
+    """
+    levels = range(len(rungs) - 1)
+    for level in levels if is_last_call else reversed(levels):
+        rung = rungs[level]
+        numbers = list(rung.values)
+        points = [rung.values[number] for number in numbers]
+        if is_last_call:
+            chosen = [
+                number
+                for number, is_front in zip(numbers, pareto.front(points, maximise=maximise), strict=True)
+                if is_front
+            ]
+        else:
+            order = pareto.best_first(points, maximise=maximise) if points else []
+            chosen = [numbers[row] for row in order[: int(len(numbers) / reduction)]]
+        waiting = [number for number in chosen if number not in rung.promoted]
+        if waiting:
+            return waiting[0], level + 1
+    return None

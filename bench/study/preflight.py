@@ -1,0 +1,142 @@
+"""Refuses what cannot work before any time is spent on it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import SearchError, SpaceError
+from bench.measure import resolve_runner
+from bench.networks.cost import cost_quantities
+from bench.proxies.datasets import check_data
+from bench.space import Architecture, Space, draw, load_space
+from bench.study.config import StudyConfig
+from bench.study.evaluation import cache_folder, proxy_resolution
+from bench.study.objectives import parse_objectives
+from bench.study.proposer import reference_points
+from bench.study.runner import free_bytes
+
+# Draws among which the largest network is looked for: it bounds memory, disk and the hypervolume.
+_LARGEST_OF = 256
+# float32 weights, their average and AdamW's two moments.
+_BYTES_A_PARAMETER = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A study that can start.
+
+    Attributes:
+        space: with all rules.
+        largest: the valid architecture with the most MACs among many drawn and the reference points.
+        left_out: reference points that are not tried, with the reasons.
+        concurrency: trials at a time.
+        threads: CPU threads of each training.
+        device: "cpu" or "cuda", where candidates are trained.
+    """
+
+    space: Space
+    largest: Architecture
+    left_out: dict[str, tuple[str, ...]]
+    concurrency: int
+    threads: int
+    device: str
+
+
+def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> Checked:
+    """Everything about a study that can be known without doing it.
+
+    Args:
+        config: the settings.
+        folder: where checkpoints and weights will lie.
+        space: with all rules, instead of the one that `config` names: the stored text of a study that goes on.
+
+    Raises:
+        BenchError: saying what cannot work, what is allowed, what to do.
+    """
+    parse_objectives(config.objectives)
+    space = space or load_space(config.space).with_rules(config.rules)
+    tried, left_out = reference_points(space, cost_quantities)
+    largest = max([*_drawn(space), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
+    device = _device(config)
+    if "latency_ms" in _costs(config):
+        resolve_runner(config.timing.runner)
+    concurrency, threads = _share(config, device)
+    _check_disk(config, folder, largest)
+    check_data(
+        config.data.source,
+        resolution=proxy_resolution(int(largest.settings["input_resolution"])),
+        seed=config.data.seed,
+        classes=config.data.classes,
+        train_per_class=config.data.per_class,
+        val_per_class=config.data.val_per_class,
+        download=config.data.download,
+        cache_dir=cache_folder(),
+    )
+    return Checked(
+        space=space,
+        largest=largest,
+        left_out=left_out if config.try_reference_points else {},
+        concurrency=concurrency,
+        threads=threads,
+        device=device,
+    )
+
+
+def _costs(config: StudyConfig) -> set[str]:
+    return {objective.name for objective in parse_objectives(config.objectives)} - {"accuracy"}
+
+
+def _drawn(space: Space) -> list[Architecture]:
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(_LARGEST_OF):
+        try:
+            found.append(draw(space, random, cost_quantities))
+        except SpaceError as error:
+            if not found:
+                raise SpaceError(
+                    f"no architecture of space {space.name!r} obeys {', '.join(str(rule) for rule in space.rules)} "
+                    f"({error}); loosen a rule"
+                ) from error
+    return found
+
+
+def _device(config: StudyConfig) -> str:
+    wanted = config.execution.device
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise SearchError(
+            "training on 'cuda' was asked for and torch sees no GPU; allowed here: cpu; leave --device out"
+        )
+    return "cpu"
+
+
+def _share(config: StudyConfig, device: str) -> tuple[int, int]:
+    """Trials at a time, and threads of each: one a core is fastest, since small steps gain little from a second."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device == "cuda":
+        import torch
+
+        return config.execution.concurrency or torch.cuda.device_count(), config.execution.threads or 1
+    concurrency = config.execution.concurrency or cores
+    return concurrency, config.execution.threads or max(1, cores // concurrency)
+
+
+def _check_disk(config: StudyConfig, folder: Path, largest: Architecture) -> None:
+    checkpoint = cost_quantities(largest)["params_m"] * 1e6 * _BYTES_A_PARAMETER
+    needed = int(min(config.budget, 40) * checkpoint / 2 + 0.5e9)
+    free = free_bytes(folder)
+    if free < needed:
+        raise SearchError(
+            f"{free / 1e9:.1f} GB free at {folder}; this study may need {needed / 1e9:.1f} GB for checkpoints and "
+            "weights; free some, work in another folder, or bound the networks with --rule 'params_m <= 5'"
+        )

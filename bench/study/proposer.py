@@ -1,0 +1,239 @@
+"""Who is tried next: Optuna's samplers over a declarative space.
+
+Optuna sees the space through `bench.space.compose`: one parameter a decision, an integer where the choices are
+ordered. Three things stand between its samplers and a study. A proposal that breaks a rule or repeats a network is
+turned down before it costs anything. Every question is asked of a new sampler whose seed follows from the study's
+seed and the trial's number, so that a proposal depends on what has been told and on nothing else: a study taken up
+again proposes what it would have proposed. And each trial is told once, with its accuracy at the first rung, which
+every trial reaches: the sampler never compares two fidelities, and a stopped trial never counts as a full score.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from bench.errors import SpaceError
+from bench.space import Architecture, Decision, Space, compose, cross_over, decisions, draw, mutate
+from bench.study.objectives import Objective
+
+Costs = Callable[[Architecture], Mapping[str, float]]
+
+# How often a sampler is asked again, and how often a new network is looked for after that.
+_ASKS = 20
+_MUTATIONS = 50
+_DRAWS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An architecture to try, who proposed it, and what the sampler needs to be rebuilt."""
+
+    architecture: Architecture
+    source: str
+    state: Mapping[str, Any]
+
+
+class SpaceExhausted(SpaceError):
+    """No further architecture of the space obeys the rules."""
+
+
+def _tpe(seed: int, budget: int) -> BaseSampler:
+    # Multivariate with a constant liar: far ahead of Optuna's multi-objective default, the independent TPE, on
+    # NAS-Bench-201 and NAS-Bench-Macro. `group` lets it keep to that on conditional spaces.
+    return TPESampler(
+        seed=seed,
+        multivariate=True,
+        group=True,
+        constant_liar=True,
+        n_startup_trials=min(10, max(4, budget // 4)),
+    )
+
+
+def _nsga2(seed: int, budget: int) -> BaseSampler:
+    return NSGAIISampler(seed=seed, population_size=min(50, max(8, budget // 4)))
+
+
+def _random(seed: int, budget: int) -> BaseSampler:  # noqa: ARG001  (one signature for all)
+    return RandomSampler(seed=seed)
+
+
+SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, "random": _random}
+
+
+class Proposer:
+    """Proposals for one study, in order of trial number.
+
+    Args:
+        space: with all rules of the study.
+        objectives: in the order in which values are told.
+        sampler: a key of `SAMPLERS`.
+        seed: of the study.
+        budget: trials of the study; it sets the population and start-up sizes.
+        costs: exact costs of an architecture, for the rules.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        *,
+        sampler: str,
+        seed: int,
+        budget: int,
+        costs: Costs,
+    ) -> None:
+        self._space, self._sampler, self._seed, self._budget, self._costs = (
+            space,
+            sampler,
+            seed,
+            budget,
+            costs,
+        )
+        self._seen: dict[str, Architecture] = {}
+        self._asked: dict[int, int] = {}
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna = optuna.create_study(
+            directions=["maximize" if objective.maximise else "minimize" for objective in objectives]
+        )
+
+    def propose(self, number: int) -> Proposal:
+        """A network that obeys the rules and was not proposed before.
+
+        Raises:
+            SpaceExhausted: after many tries there is none.
+        """
+        for attempt in range(_ASKS):
+            self._optuna.sampler = self._new_sampler(number, attempt)
+            trial, architecture = self._ask()
+            if architecture.id not in self._seen and not self._space.broken_rules(architecture, self._costs):
+                return self._accept(number, trial, architecture, f"sampler:{self._sampler}")
+            self._optuna.tell(trial, state=TrialState.FAIL)
+        architecture, source = self._look_elsewhere(np.random.default_rng([self._seed, number]))
+        return self.propose_given(number, architecture, source)
+
+    def propose_given(self, number: int, architecture: Architecture, source: str) -> Proposal:
+        """The proposal that is `architecture`, such as a reference point."""
+        self._optuna.enqueue_trial(_parameters(self._space, architecture))
+        self._optuna.sampler = self._new_sampler(number, 0)
+        trial, composed = self._ask()
+        if composed != architecture:  # the space encodes another network under these decisions
+            raise SpaceError(f"architecture {architecture.id} is not in space {self._space.name!r}; check the space")
+        return self._accept(number, trial, architecture, source)
+
+    def tell(self, number: int, values: Sequence[float] | None) -> None:
+        """The values of a trial, or None when it failed."""
+        if values is None:
+            self._optuna.tell(self._asked[number], state=TrialState.FAIL)
+        else:
+            self._optuna.tell(self._asked[number], list(values))
+
+    def restore(
+        self,
+        number: int,
+        architecture: Architecture,
+        state: Mapping[str, Any],
+        values: Sequence[float] | None,
+    ) -> None:
+        """Takes in a trial of an earlier run, in order of number; `values` None leaves it untold."""
+        self._seen[architecture.id] = architecture
+        trial = create_trial(
+            state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
+            values=None if values is None else list(values),
+            params=dict(state["params"]),
+            distributions={
+                name: json_to_distribution(json.dumps(text)) for name, text in state["distributions"].items()
+            },
+            system_attrs=dict(state["system_attrs"]),
+        )
+        self._asked[number] = len(self._optuna.trials)
+        self._optuna.add_trial(trial)
+
+    def _ask(self) -> tuple[Trial, Architecture]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trial = self._optuna.ask()
+            return trial, compose(self._space, lambda decision: _suggest(trial, decision))
+
+    def _accept(self, number: int, trial: Trial, architecture: Architecture, source: str) -> Proposal:
+        self._seen[architecture.id] = architecture
+        self._asked[number] = trial.number
+        return Proposal(architecture=architecture, source=source, state=_state(self._optuna.trials[trial.number]))
+
+    def _new_sampler(self, number: int, attempt: int) -> BaseSampler:
+        seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return SAMPLERS[self._sampler](seed, self._budget)
+
+    def _look_elsewhere(self, random: np.random.Generator) -> tuple[Architecture, str]:
+        """A sampler that only repeats itself gets a relative of what is known, or a fresh draw."""
+        known = list(self._seen.values())
+        for _ in range(_MUTATIONS if known and self._sampler != "random" else 0):
+            first, second = (known[int(random.integers(len(known)))] for _ in range(2))
+            child = (
+                mutate(self._space, first, random, self._costs)
+                if random.random() < 0.5
+                else cross_over(self._space, first, second, random, self._costs)
+            )
+            if child.id not in self._seen:
+                return child, "mutation"
+        for _ in range(_DRAWS):
+            architecture = draw(self._space, random, self._costs)
+            if architecture.id not in self._seen:
+                return architecture, "draw"
+        raise SpaceExhausted(
+            f"space {self._space.name!r} gave no new architecture in {_DRAWS} draws after {len(known)}; "
+            "the space under these rules is (almost) used up; lower --budget or loosen a rule"
+        )
+
+
+def reference_points(space: Space, costs: Costs) -> tuple[dict[str, Architecture], dict[str, tuple[str, ...]]]:
+    """Reference points that can be tried, and the reasons of those that cannot."""
+    tried, left_out = {}, {}
+    for name, architecture in space.reference_points.items():
+        reasons = (*space.outside(architecture), *space.broken_rules(architecture, costs))
+        if reasons:
+            left_out[name] = reasons
+        elif architecture not in tried.values():
+            tried[name] = architecture
+    return tried, left_out
+
+
+def _suggest(trial: Trial, decision: Decision) -> int:
+    last = len(decision.choices) - 1
+    if decision.is_ordered:
+        return trial.suggest_int(decision.name, 0, last)
+    return int(trial.suggest_categorical(decision.name, tuple(range(last + 1))))
+
+
+def _parameters(space: Space, architecture: Architecture) -> dict[str, int]:
+    return dict(decisions(space, architecture))
+
+
+def _state(trial: FrozenTrial) -> dict[str, Any]:
+    return {
+        "params": dict(trial.params),
+        "distributions": {name: json.loads(distribution_to_json(kind)) for name, kind in trial.distributions.items()},
+        "system_attrs": {
+            # What an enqueued trial was fixed to is in its parameters already.
+            name: value
+            for name, value in trial.system_attrs.items()
+            if name != "fixed_params"
+        },
+    }
+
+
+def told_values(figures: Iterable[float]) -> tuple[float, ...] | None:
+    """Values as they are told: None when one is not a number."""
+    found = tuple(figures)
+    return found if np.isfinite(found).all() else None

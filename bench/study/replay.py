@@ -1,0 +1,54 @@
+"""Proposes a study's architectures again from what it stored, to show that nothing else decided them."""
+
+from __future__ import annotations
+
+from bench.networks.cost import cost_quantities
+from bench.space import Architecture, parse_space
+from bench.store import Store
+from bench.study.config import StudyConfig
+from bench.study.objectives import parse_objectives, values
+from bench.study.proposer import Proposer
+from bench.study.session import stored_candidates
+
+
+def replay(store: Store, name: str) -> tuple[str, ...]:
+    """Goes through the events of a study in order; one line for each proposal that comes out differently.
+
+    Needs the versions of Optuna and NumPy that the study ran with.
+    """
+    study = store.study(name)
+    config = StudyConfig.from_dict(study.config)
+    objectives = parse_objectives(config.objectives)
+    proposer = Proposer(
+        parse_space(study.space_text, source=f"space of study {name!r}"),
+        objectives,
+        sampler=config.sampler,
+        seed=config.seed,
+        budget=config.budget,
+        costs=cost_quantities,
+    )
+    trials = {trial.id: trial for trial in store.trials(study.id)}
+    figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study.id)}
+    told: set[int] = set()
+    differences = []
+    for event in store.events(study.id):
+        trial = trials.get(event.trial_id or -1)
+        if trial is None:
+            continue
+        if event.kind == "trial_added":
+            architecture = Architecture.from_dict(trial.architecture)
+            if trial.source.startswith("reference:"):
+                proposal = proposer.propose_given(trial.number, architecture, trial.source)
+            else:
+                proposal = proposer.propose(trial.number)
+            if proposal.architecture != architecture:
+                differences.append(
+                    f"trial {trial.number} is {architecture.id} and would be {proposal.architecture.id} now"
+                )
+        elif event.kind == "score" and event.data["rung"] == 0:
+            known = {**figures[trial.id], "accuracy": event.data["accuracy"]}
+            proposer.tell(trial.number, values(objectives, known))
+            told.add(trial.number)
+        elif event.kind == "trial_status" and event.data.get("to") == "failed" and trial.number not in told:
+            proposer.tell(trial.number, None)
+    return tuple(differences)

@@ -1,0 +1,195 @@
+"""Runs a session's jobs with Ray Tune: on this machine, or on a cluster by its address.
+
+A job of the plan is a Ray Tune trial: "train candidate 7 to rung 1" starts, ends and is forgotten by Ray, and a
+promotion is simply the next job. Ray's own pausing would tie resuming to its snapshots; this way the store alone
+knows the state, and Ray does what it is good at: processes, resources, clusters. Workers are reused from job to job,
+because importing torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, SearchError
+from bench.study.evaluation import EvaluationJob, Update, evaluate
+from bench.study.session import Session
+
+# Read by Ray at import or start: no reports to outside, no files beside the study, results one by one.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_V2_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu: bool) -> None:
+    """Runs jobs until the session's plan is done.
+
+    Raises:
+        SearchError: Ray cannot start or cannot be reached.
+        BenchError: the store cannot be written any more.
+        KeyboardInterrupt: as it comes; what was recorded stays.
+    """
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="bench-ray-") as scratch:
+        warnings.simplefilter("ignore")
+        with _ray(ray_address, concurrency):
+            _run(session, Path(scratch), concurrency=concurrency, uses_gpu=uses_gpu)
+
+
+def _run(session: Session, scratch: Path, *, concurrency: int, uses_gpu: bool) -> None:
+    from ray import tune
+    from ray.tune.search import Searcher
+
+    class PlanSearcher(Searcher):  # type: ignore[misc]  # Ray is untyped
+        """Hands the plan's jobs to Ray Tune and its results back."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.error: BaseException | None = None
+            self._numbers: dict[str, int] = {}
+
+        def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+            if self.error is not None or session.plan.is_done:
+                return str(Searcher.FINISHED)
+            job: EvaluationJob | None = None
+            with self._kept():
+                job = session.next_job()
+            if job is None:
+                return str(Searcher.FINISHED) if self.error is not None or session.plan.is_done else None
+            self._numbers[trial_id] = job.number
+            return {"job": job.to_dict()}
+
+        def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+            if "update" in result and self.error is None:
+                with self._kept():
+                    session.update(self._numbers[trial_id], result["update"])
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            if result and not error:
+                self.on_trial_result(trial_id, result)
+            elif error and self.error is None:
+                with self._kept():
+                    session.failed(self._numbers[trial_id])
+
+        def __reduce__(self) -> tuple[type[object], tuple[()]]:
+            # Ray pickles a snapshot of its settings that nobody reads: the store knows.
+            return object, ()
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing, as above; Ray expects the file."""
+            Path(checkpoint_path).touch()
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing: the store knows."""
+
+        @contextlib.contextmanager
+        def _kept(self) -> Iterator[None]:
+            # Ray logs what a searcher raises and goes on; the study has to stop instead.
+            try:
+                yield
+            except BaseException as error:
+                self.error = error
+
+    class Evaluation(tune.Trainable):  # type: ignore[misc]  # Ray is untyped
+        """A worker that does one job after the other, one update a step."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self._updates = evaluate(EvaluationJob.from_dict(config["job"]))
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+        def step(self) -> dict[str, Any]:
+            try:
+                update: Update = next(self._updates)
+            except Exception as error:  # a trial that fails is data
+                update = {"kind": "failed", "reason": _reason(error)}
+            return {"update": update, "done": update["kind"] in ("scored", "failed")}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            """Nothing: trainings write their own checkpoints."""
+
+        def load_checkpoint(self, checkpoint: Any) -> None:
+            """Nothing, as above."""
+
+    searcher = PlanSearcher()
+    resources = {"cpu": 1, "gpu": 1} if uses_gpu else {"cpu": 1}
+    tuner = tune.Tuner(
+        tune.with_resources(Evaluation, resources),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True, max_concurrent_trials=None),
+        run_config=tune.RunConfig(
+            name="study",
+            storage_path=str(scratch),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
+    tuner.fit()
+    if searcher.error is not None:
+        raise searcher.error
+    if not session.plan.is_done:
+        raise SearchError("Ray ended the run before the study was done; its log tells why; --resume goes on")
+
+
+@contextlib.contextmanager
+def _ray(address: str | None, concurrency: int) -> Iterator[None]:
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    if address is None:
+        # Loopback only; a small object store, since jobs and updates are small.
+        options |= {
+            "num_cpus": concurrency,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": 128 * 1024 * 1024,
+            "address": "local",
+        }
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"reach Ray at {address!r}" if address else "start Ray on this machine"
+        raise SearchError(
+            f"cannot {where} ({' '.join(str(error).split())[:200]}); check --ray-address, or leave it out"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _reason(error: Exception) -> str:
+    """One line: the message of our own errors, the type as well for others."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"[:500]
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where `folder` lies or will lie."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,405 @@
+"""A study under way: the plan, the store and the listeners in step.
+
+Each thing that happens is written to the store before anything follows from it, so a study killed at any moment goes
+on where its database says it was. Only this process writes; workers send updates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import pareto
+from bench.networks.cost import cost_quantities
+from bench.space import Architecture, Space
+from bench.store import Store, StudyRecord, TrialRecord
+from bench.study.config import StudyConfig
+from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report
+from bench.study.halving import rung_images
+from bench.study.objectives import Objective, directions, parse_objectives, values
+from bench.study.plan import Plan, PlannedJob
+from bench.study.proposer import Proposal, Proposer, reference_points
+
+# Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
+# starts over: it costs time, while keeping all would cost 16 bytes a parameter and trial.
+_KEPT_CHECKPOINTS = 12
+
+Listener = Callable[["Session", str, Mapping[str, Any]], None]
+
+
+class Session:
+    """One run of a study.
+
+    Args:
+        store: where everything is written.
+        study: its record there.
+        config: its settings.
+        space: with all rules of the study.
+        folder: for checkpoints, weights and logs.
+        concurrency: jobs at a time.
+        threads: of each training.
+        device: where candidates are trained.
+        reference: artifact of the pinned network as a mapping, None when latency is no objective.
+        listener: is called after each event with its kind and data.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        study: StudyRecord,
+        config: StudyConfig,
+        space: Space,
+        folder: Path,
+        *,
+        concurrency: int,
+        threads: int,
+        device: str,
+        reference: Mapping[str, Any] | None,
+        listener: Listener,
+    ) -> None:
+        self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
+        self.objectives = parse_objectives(config.objectives)
+        proxy = config.proxy
+        self.rungs = rung_images(
+            proxy.images, rungs=proxy.rungs, reduction=proxy.reduction, batch_size=proxy.batch_size
+        )
+        self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency)
+        self.started_at = time.monotonic()
+        self.images_trained = 0
+        self._threads, self._device, self._reference, self._listener = threads, device, reference, listener
+        self._trial_ids: dict[int, int] = {}
+        self._restarts: list[PlannedJob] = []
+        self._begun: dict[int, float] = {}
+        self._busy: dict[int, float] = {}
+        self._states: dict[int, str] = {}
+        self._images_at_first_rung = 0
+        self._restore()
+
+    def next_job(self) -> EvaluationJob | None:
+        """The next job, written down as started; None when nothing can be started now."""
+        planned = self._restarts.pop(0) if self._restarts else self._ask_plan()
+        if planned is None:
+            return None
+        number = planned.number
+        self.store.start_trial(self._trial_ids[number])
+        self.store.record_event(self.study.id, "job", {"rung": planned.rung}, trial_id=self._trial_ids[number])
+        self._begun[number], self._busy[number] = time.perf_counter(), 0.0
+        self._states[number] = "starts"
+        candidate = self.plan.candidates[number]
+        self._tell("started", {"number": number, "rung": planned.rung, "source": candidate.source})
+        return EvaluationJob(
+            number=number,
+            architecture=planned.architecture.to_dict(),
+            rung=planned.rung,
+            rungs=self.rungs,
+            config=self.config.to_dict(),
+            folder=str(self.folder),
+            reference=self._reference,
+            is_prepared=self._is_prepared(number),
+            threads=self._threads,
+            device=self._device,
+            cache_folder=str(cache_folder()),
+        )
+
+    def update(self, number: int, update: Mapping[str, Any]) -> None:
+        """Takes in what a worker sent."""
+        trial_id = self._trial_ids[number]
+        self._states[number] = _state(update)
+        if seconds := update.get("seconds"):
+            self._busy[number] = self._busy.get(number, 0.0) + sum(seconds.values())
+        match update["kind"]:
+            case "prepared":
+                self._prepared(number, trial_id, update)
+            case "measured":
+                self._measured(number, trial_id, update)
+            case "scored":
+                self._scored(number, trial_id, update)
+            case "failed":
+                self.failed(number, str(update["reason"]))
+                return
+            case _:
+                self.store.add_stage_seconds(trial_id, seconds or {})
+        self._tell(update["kind"], {"number": number, **_short(update)})
+
+    def failed(self, number: int, reason: str | None = None) -> None:
+        """A job that ended without a score; without a reason its worker died."""
+        if self.plan.candidates[number].target is None:
+            return
+        reason = reason or f"the worker died: {crash_report(self.folder, number) or 'killed, or out of memory'}"
+        self.store.set_trial_status(self._trial_ids[number], "failed", reason=reason)
+        self.plan.failed(number, reason)
+        self._tell("failed", {"number": number, "reason": reason})
+
+    def finish(self) -> StudyRecord:
+        """Closes the study: who still waits at a rung is stopped for good."""
+        for trial in self.store.trials(self.study.id):
+            if trial.status == "paused":
+                self.store.set_trial_status(trial.id, "stopped", reason=self._why_stopped(trial))
+                for rung in range(len(self.rungs)):
+                    checkpoint_path(self.folder, trial.number, rung).unlink(missing_ok=True)
+        reason = self.plan.stop_reason
+        status = self.store.set_study_status(
+            self.study.id, "stopped" if reason else "complete", reason=reason or self.plan.exhausted_reason
+        )
+        self.study = status
+        self._tell("finished", {"reason": reason})
+        return status
+
+    def front(self) -> list[tuple[int, tuple[float, ...]]]:
+        """Number and objective values of the front of those that reached the top rung, by accuracy."""
+        top = len(self.rungs) - 1
+        points = {
+            number: values(self.objectives, {**candidate.figures, "accuracy": candidate.accuracy[top]})
+            for number, candidate in self.plan.candidates.items()
+            if top in candidate.accuracy and not candidate.is_failed
+        }
+        mask = pareto.front(list(points.values()), maximise=directions(self.objectives))
+        return sorted(
+            (item for item, is_front in zip(points.items(), mask, strict=True) if is_front),
+            key=lambda item: item[1],
+        )
+
+    def hypervolume(self) -> float | None:
+        """Of the front, against the study's reference point; None until that is stated."""
+        reference = self.study.hypervolume_reference
+        if not reference:
+            return None
+        corner = [reference[objective.name] for objective in self.objectives]
+        points = [point for _, point in self.front()]
+        return pareto.hypervolume(points, corner, maximise=directions(self.objectives))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of the study as plain data, for whoever shows it."""
+        candidates = self.plan.candidates
+        running = self.plan.running
+        done = sum(1 for candidate in candidates.values() if candidate.is_failed or candidate.accuracy)
+        elapsed = time.monotonic() - self.started_at
+        return {
+            "name": self.study.name,
+            "done": done,
+            "budget": self.config.budget,
+            "failed": sum(candidate.is_failed for candidate in candidates.values()),
+            "jobs": [(number, candidates[number].target, self._states.get(number, "")) for number in running],
+            "objectives": [objective.name for objective in self.objectives],
+            "front": self.front(),
+            "hypervolume": self.hypervolume(),
+            "reference": dict(self.study.hypervolume_reference),
+            "seconds": elapsed,
+            "seconds_left": self._seconds_left(elapsed),
+        }
+
+    def _seconds_left(self, elapsed: float) -> float | None:
+        """From the pace of this run: first rungs to come at the pace of those done, and the promotions they bring."""
+        if not self.images_trained:
+            return None
+        new = self.config.budget - sum(
+            1 for candidate in self.plan.candidates.values() if candidate.accuracy or candidate.is_failed
+        )
+        pace = elapsed / self.images_trained
+        share = 1.0 / self.config.proxy.reduction
+        further = sum(
+            self.config.budget * share**level * (self.rungs[level] - self.rungs[level - 1])
+            for level in range(1, len(self.rungs))
+        )
+        trained_further = self.images_trained - self._images_at_first_rung
+        return pace * (max(0, new) * self.rungs[0] + max(0.0, further - trained_further))
+
+    def _ask_plan(self) -> PlannedJob | None:
+        begin = time.perf_counter()
+        planned = self.plan.next_job()
+        if planned is not None and planned.proposal is not None:
+            record = self.store.add_trial(
+                self.study.id,
+                architecture_id=planned.architecture.id,
+                architecture=planned.architecture.to_dict(),
+                source=planned.proposal.source,
+                seed=self.config.seed,
+                proposal=planned.proposal.state,
+            )
+            self._trial_ids[planned.number] = record.id
+            self.store.add_stage_seconds(record.id, {"propose": time.perf_counter() - begin})
+        return planned
+
+    def _prepared(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
+        artifact = update["artifact"]
+        self.store.record_costs(trial_id, update["figures"])
+        self.store.record_artifact(
+            trial_id,
+            sha256=artifact["sha256"],
+            format=artifact["format"],
+            num_bytes=artifact["bytes"],
+            details=artifact,
+        )
+        self.store.add_stage_seconds(trial_id, update["seconds"])
+        self.plan.figures(number, update["figures"])
+
+    def _measured(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
+        found = update["measurement"]
+        self.store.record_measurement(
+            trial_id=trial_id,
+            architecture_id=found["architecture_id"],
+            runner=found["runner"],
+            runtime=found["runtime"],
+            threads=found["threads"],
+            resolution=found["resolution"],
+            artifact_sha256=found["artifact_sha256"],
+            verdict=found["verdict"],
+            reason=found["reason"],
+            protocol=found["protocol"],
+            fingerprint=found["fingerprint"],
+            summary=update["summary"],
+            samples={"samples": found["samples"], "reference_samples": found["reference_samples"]},
+        )
+        self.store.add_stage_seconds(trial_id, update["seconds"])
+        self.plan.figures(number, update["figures"])
+
+    def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
+        score, rung = update["score"], int(update["rung"])
+        seconds = dict(update["seconds"])
+        # What no stage accounts for: starting the worker, moving data, Ray.
+        seconds["elsewhere"] = max(0.0, time.perf_counter() - self._begun[number] - self._busy[number])
+        self.store.record_score(
+            trial_id,
+            rung=rung,
+            accuracy=score["accuracy"],
+            loss=score["loss"],
+            fidelity=score["fidelity"],
+            curve=[{"images": images, "loss": loss} for images, loss in score["curve"]],
+            seconds=score["seconds"],
+            weights_path=update["weights_path"],
+        )
+        self.store.add_stage_seconds(trial_id, seconds)
+        self.images_trained += int(update["images"])
+        self._images_at_first_rung += int(update["images"]) if rung == 0 else 0
+        is_top = rung == len(self.rungs) - 1
+        self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
+        told = self.plan.scored(number, rung, float(score["accuracy"]))
+        if told is not None:
+            self.store.record_event(self.study.id, "told", {"number": number, "values": list(told)}, trial_id=trial_id)
+        self._drop_checkpoints(rung)
+
+    def _drop_checkpoints(self, rung: int) -> None:
+        """Keeps the checkpoints of those at a rung that are likely to go on."""
+        waiting = {
+            number: values(self.objectives, {**candidate.figures, "accuracy": candidate.accuracy[rung]})
+            for number, candidate in self.plan.candidates.items()
+            if max(candidate.accuracy, default=-1) == rung and candidate.target is None and not candidate.is_failed
+        }
+        numbers = list(waiting)
+        order = pareto.best_first(list(waiting.values()), maximise=directions(self.objectives))
+        for row in order[_KEPT_CHECKPOINTS:]:
+            checkpoint_path(self.folder, numbers[row], rung).unlink(missing_ok=True)
+
+    def _is_prepared(self, number: int) -> bool:
+        needed = {objective.name for objective in self.objectives} - {"accuracy"}
+        return needed <= set(self.plan.candidates[number].figures)
+
+    def _why_stopped(self, trial: TrialRecord) -> str:
+        rung = trial.rung or 0
+        return f"not on the front at {self.rungs[rung]:,} pictures"
+
+    def _restore(self) -> None:
+        """Brings the plan to where the database says the study is, and jobs under way back to their start."""
+        targets = {
+            event.trial_id: int(event.data["rung"])
+            for event in self.store.events(self.study.id)
+            if event.kind == "job" and event.trial_id is not None
+        }
+        for trial, proposal, figures, accuracy in stored_candidates(self.store, self.study.id):
+            self._trial_ids[trial.number] = trial.id
+            self.plan.restore(
+                trial.number, proposal, figures=figures, accuracy=accuracy, is_failed=trial.status == "failed"
+            )
+            if trial.status in ("queued", "running"):
+                self._take_up(trial, targets.get(trial.id, 0), is_scored=targets.get(trial.id, 0) in accuracy)
+
+    def _take_up(self, trial: TrialRecord, rung: int, *, is_scored: bool) -> None:
+        """A trial that was at work when the study ended: either its score was the last thing written, or it goes on."""
+        if is_scored:
+            self.store.set_trial_status(trial.id, "complete" if rung == len(self.rungs) - 1 else "paused")
+            return
+        if trial.status == "running":
+            self.store.set_trial_status(trial.id, "queued", reason="taken up again")
+        self._restarts.append(self.plan.restart(trial.number))
+
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._listener(self, kind, data)
+
+
+def make_plan(
+    config: StudyConfig,
+    space: Space,
+    objectives: tuple[Objective, ...],
+    rungs: tuple[int, ...],
+    *,
+    concurrency: int,
+) -> Plan:
+    """The plan of a study before anything has happened."""
+    proposer = Proposer(
+        space,
+        objectives,
+        sampler=config.sampler,
+        seed=config.seed,
+        budget=config.budget,
+        costs=cost_quantities,
+    )
+    tried, _ = reference_points(space, cost_quantities) if config.try_reference_points else ({}, {})
+    return Plan(
+        proposer,
+        objectives,
+        rungs=rungs,
+        reduction=config.proxy.reduction,
+        budget=config.budget,
+        concurrency=concurrency,
+        references=tried,
+        max_failures=config.max_failures,
+    )
+
+
+def stored_candidates(
+    store: Store, study_id: int
+) -> list[tuple[TrialRecord, Proposal, dict[str, float], dict[int, float]]]:
+    """Trials by number with their proposal, figures and accuracy by rung."""
+    accuracy: dict[int, dict[int, float]] = {}
+    for score in store.study_scores(study_id):
+        accuracy.setdefault(score.trial_id, {})[score.rung] = score.accuracy
+    latency = {
+        found.trial_id: float(found.summary["median_ms"])
+        for found in store.study_measurements(study_id)
+        if found.verdict != "failed"
+    }
+    result = []
+    for trial in store.trials(study_id):
+        proposal = Proposal(
+            architecture=Architecture.from_dict(trial.architecture), source=trial.source, state=trial.proposal
+        )
+        figures = {name: float(value) for name, value in trial.costs.items()}
+        if trial.id in latency:
+            figures["latency_ms"] = latency[trial.id]
+        result.append((trial, proposal, figures, accuracy.get(trial.id, {})))
+    return result
+
+
+def _state(update: Mapping[str, Any]) -> str:
+    """What a job does after this update."""
+    match update["kind"]:
+        case "prepared":
+            return "is timed"
+        case "training":
+            return f"trains, {update['images_seen']:,} pictures seen"
+        case "measured":
+            return "trains"
+        case _:
+            return ""
+
+
+def _short(update: Mapping[str, Any]) -> dict[str, Any]:
+    """What a listener shows of an update: figures, not samples."""
+    shown = {name: update[name] for name in ("figures", "rung", "images_seen") if name in update}
+    if "score" in update:
+        shown["accuracy"] = update["score"]["accuracy"]
+    if "summary" in update:
+        shown["summary"] = update["summary"]
+    return shown

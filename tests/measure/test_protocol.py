@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import onnx
+import psutil
+import pytest
+from onnx import TensorProto, helper
+
+from bench.measure import JobArtifact, Measurement, measure, summarise
+from bench.measure.child import WORKER
+from bench.measure.protocol import _measure, visiting_order
+
+from .conftest import RESOLUTION, MakeJob, MakeOnnx, artifact_of, write_onnx
+
+
+def scripted_artifact(label: str) -> JobArtifact:
+    return JobArtifact(label=label, path="nowhere", format="onnx", sha256="0" * 64)
+
+
+def by_label(measurements: tuple[Measurement, ...]) -> dict[str, Measurement]:
+    return {measurement.label: measurement for measurement in measurements}
+
+
+def test_every_artifact_is_timed_in_every_process_and_block(job: MakeJob, convolution: MakeOnnx) -> None:
+    work = job(convolution("a"), convolution("b", layers=2), restarts=2, blocks=3, iterations=4)
+    measurements = measure(work)
+    assert [measurement.label for measurement in measurements] == ["a", "b"]
+    for measurement in measurements:
+        assert (measurement.verdict, measurement.reason) == ("valid", None)
+        assert np.array(measurement.samples).shape == (2, 3, 4)
+        assert np.array(measurement.reference_samples).shape == (2, 3, 4)
+        assert measurement.fingerprint["loaded"]["onnxruntime"]
+        assert len(measurement.protocol["processes"]) == 2
+        assert measurement.protocol["processes"][0]["warmup"]
+        assert summarise(measurement).num_samples == 24
+    assert Measurement.from_dict(json.loads(json.dumps(measurements[0].to_dict()))) == measurements[0]
+
+
+def test_known_difference_is_found(job: MakeJob, convolution: MakeOnnx) -> None:
+    slow = convolution("slow", layers=40)
+    (measurement,) = measure(job(slow, restarts=2, blocks=4, iterations=8))
+    assert summarise(measurement).ratio_low > 2
+
+
+def test_progress_counts_to_the_end(job: MakeJob, convolution: MakeOnnx) -> None:
+    seen: list[tuple[int, int]] = []
+    measure(job(convolution("a")), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(step, 8) for step in range(1, 9)]  # load and warm up, then two blocks, each of two artifacts
+
+
+def test_order_is_random_balanced_and_seeded() -> None:
+    orders = list(visiting_order(5, 6, seed=(1, 2)))
+    assert all(sorted(order) == list(range(5)) for order in orders)
+    assert orders[1] == orders[0][::-1]
+    assert orders[3] == orders[2][::-1]
+    assert orders[2] != orders[0]
+    assert orders == list(visiting_order(5, 6, seed=(1, 2)))
+    assert orders != list(visiting_order(5, 6, seed=(1, 3)))
+
+
+def test_child_killed_from_outside_fails_what_it_was_busy_with(job: MakeJob, convolution: MakeOnnx) -> None:
+    work = job(convolution("a"), convolution("b"), restarts=2)
+    steps = list(range(1, 2 * 3 * 4 + 1))
+    first_visits = [work.artifacts[index - 1].label for index in next(visiting_order(3, 2, seed=(0, 1))) if index]
+
+    def kill_when_second_process_has_warmed_up(done: int, total: int) -> None:
+        assert total == steps[-1]
+        if done in killed_at:
+            killed_at.remove(done)
+            (child,) = psutil.Process().children()
+            os.kill(child.pid, signal.SIGSEGV)
+
+    # The reference may come first in the second process; the kill comes after it.
+    order = next(visiting_order(3, 2, seed=(0, 1)))
+    killed_at = {12 + 6 + order.index(work.artifacts.index(by_name(work.artifacts, first_visits[0])) + 1)}
+    done = by_label(measure(work, progress=kill_when_second_process_has_warmed_up))
+    lost, kept = done[first_visits[0]], done[first_visits[1]]
+    assert lost.verdict == "failed"
+    assert lost.reason == "timing failed (restart 2 of 2): its process was ended by SIGSEGV (Segmentation fault)"
+    assert np.array(lost.samples).shape == np.array(lost.reference_samples).shape == (1, 2, 2)  # nothing is thrown away
+    assert kept.verdict == "valid"
+    assert np.array(kept.samples).shape == (2, 2, 2)
+    assert kept.protocol["children_lost"] == 1
+
+
+def by_name(artifacts: tuple[JobArtifact, ...], label: str) -> JobArtifact:
+    return next(artifact for artifact in artifacts if artifact.label == label)
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("crash", "timing failed (restart 1 of 1): its process was ended by SIGSEGV (Segmentation fault)"),
+        ("crash-load", "loading failed (restart 1 of 1): its process was ended by SIGSEGV (Segmentation fault)"),
+        ("exit-load", "loading failed (restart 1 of 1): its process ended with status 3: out of luck"),
+        ("flood", "timing failed (restart 1 of 1): it flooded its output (over 4 MiB in one answer)"),
+        ("garbage", "timing failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
+        ("nan", "timing failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
+        ("few", "timing failed (restart 1 of 1): 3 samples were asked for and 2 samples came"),
+        ("none", "timing failed (restart 1 of 1): 3 samples were asked for and none came"),
+        ("zero", "timing failed (restart 1 of 1): a sample of 0 ns; a whole number above 0 is needed"),
+        ("fraction", "timing failed (restart 1 of 1): a sample of 1.5 ns; a whole number above 0 is needed"),
+        ("refuse-load", "loading failed (restart 1 of 1): no such operator"),
+    ],
+)
+def test_failure_of_one_artifact_leaves_the_others(
+    job: MakeJob, scripted: tuple[str, ...], label: str, reason: str
+) -> None:
+    artifacts = (scripted_artifact("a"), scripted_artifact(label), scripted_artifact("b"))
+    done = by_label(_measure(job(*artifacts), command=scripted, progress=None))
+    warmed = reason.replace("timing", "warming up")
+    assert (done[label].verdict, done[label].reason) in [("failed", reason), ("failed", warmed)]
+    assert [done[name].verdict for name in "ab"] == ["valid", "valid"]
+
+
+def test_samples_that_took_longer_than_the_clock_on_the_wall_are_refused(
+    job: MakeJob, scripted: tuple[str, ...]
+) -> None:
+    (measurement,) = _measure(job(scripted_artifact("slow")), command=scripted, progress=None)
+    assert measurement.reason is not None
+    assert "samples of 3000000000000000 ns together came within" in measurement.reason
+
+
+def test_hang_costs_its_own_deadline_only(job: MakeJob, scripted: tuple[str, ...]) -> None:
+    artifacts = (scripted_artifact("a"), scripted_artifact("hang"), scripted_artifact("b"))
+    done = by_label(_measure(job(*artifacts, deadline_s=1.0), command=scripted, progress=None))
+    assert done["hang"].verdict == "failed"
+    assert done["hang"].reason is not None
+    assert "no answer within its deadline" in done["hang"].reason
+    assert [done[name].verdict for name in "ab"] == ["valid", "valid"]
+
+
+def test_failing_reference_fails_all_and_says_so(job: MakeJob, convolution: MakeOnnx, tmp_path: Path) -> None:
+    work = job(convolution("a"))
+    Path(work.reference.path).unlink()
+    (measurement,) = measure(work)
+    assert measurement.verdict == "failed"
+    assert measurement.reason is not None
+    assert measurement.reason.startswith("the reference 'reference' failed: loading failed (restart 1 of 1): ")
+    assert "No such file" in measurement.reason
+
+
+def test_child_that_cannot_start_fails_all(job: MakeJob, convolution: MakeOnnx) -> None:
+    for command in (["/no/such/python"], [*WORKER[:2], "/no/such/worker.py"]):
+        (measurement,) = _measure(job(convolution("a")), command=command, progress=None)
+        assert measurement.reason is not None
+        assert "the child process could not start (restart 1 of 1): " in measurement.reason
+        assert "No such file" in measurement.reason
+
+
+def test_damaged_file_is_a_failed_measurement(job: MakeJob, convolution: MakeOnnx, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(b"\x08\x0a" + bytes(100))
+    done = by_label(measure(job(artifact_of(path), convolution("a"))))
+    assert done["damaged"].reason is not None
+    assert "loading failed (restart 1 of 1): InvalidProtobuf" in done["damaged"].reason
+    assert done["a"].is_valid
+
+
+def test_file_changed_since_the_job_was_written_is_refused(job: MakeJob, convolution: MakeOnnx) -> None:
+    work = job(dataclasses.replace(convolution("a"), sha256="0" * 64))
+    (measurement,) = measure(work)
+    assert measurement.reason is not None
+    assert "the file's sha256 is" in measurement.reason
+    assert "the job says 000" in measurement.reason
+
+
+def test_output_that_is_not_finite_is_a_failed_measurement(job: MakeJob, tmp_path: Path) -> None:
+    node = helper.make_node("Log", ["picture"], ["logits"])
+    (measurement,) = measure(job(write_onnx(tmp_path / "log.onnx", [node], {})))
+    assert measurement.reason is not None
+    assert "its output is not finite; check its weights" in measurement.reason
+
+
+def test_wrong_resolution_is_a_failed_measurement(job: MakeJob, convolution: MakeOnnx) -> None:
+    (measurement,) = measure(job(convolution("a"), resolution=2 * RESOLUTION))
+    assert measurement.reason is not None
+    assert "its input is [1, 3, 16, 16], the job times [1, 3, 32, 32]; export it at that" in measurement.reason
+
+
+def test_file_that_asks_for_forty_gigabytes_is_a_failed_measurement(
+    job: MakeJob, convolution: MakeOnnx, tmp_path: Path
+) -> None:
+    # 10^10 float32 zeros, from a hundred bytes.
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+        helper.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["picture", "sum"], ["logits"]),
+    ]
+    bomb = write_onnx(tmp_path / "bomb.onnx", nodes, {"shape": np.array([10**10], np.int64)})
+    done = by_label(measure(job(bomb, convolution("a"), memory_mib=4096)))
+    assert done["bomb"].verdict == "failed"
+    assert done["bomb"].reason is not None
+    assert done["bomb"].reason.startswith("loading failed (restart 1 of 1): ")
+    assert done["a"].is_valid
+
+
+def test_external_data_is_out_of_reach(job: MakeJob, tmp_path: Path) -> None:
+    (tmp_path / "secret.bin").write_bytes(np.zeros((3, 3, 1, 1), np.float32).tobytes())
+    tensor = TensorProto(name="kernel", data_type=TensorProto.FLOAT, dims=[3, 3, 1, 1])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret.bin")
+    plain = write_onnx(tmp_path / "plain.onnx", [helper.make_node("Conv", ["picture", "kernel"], ["logits"])], {})
+    model = onnx.load_model_from_string(Path(plain.path).read_bytes())
+    model.graph.initializer.append(tensor)
+    path = tmp_path / "external.onnx"
+    path.write_bytes(model.SerializeToString())
+    (measurement,) = measure(job(artifact_of(path)))
+    assert measurement.verdict == "failed"

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.measure import measure, worker
+from bench.measure.child import Child, RefusedError
+from bench.measure.protocol import _measure
+
+from .conftest import MakeJob, MakeOnnx
+
+LIMIT_S = 30.0
+
+# Stands where the worker looks for ONNX Runtime; its file's content says how it misbehaves.
+RUNTIME = """
+import os
+
+class Model:
+    details = {}
+
+    def time(self, iterations):
+        begin = __import__("time").perf_counter_ns()
+        return [max(1, __import__("time").perf_counter_ns() - begin) for _ in range(iterations)]
+
+    def is_finite(self):
+        return True
+
+def start(settings):
+    print("a runtime that likes to talk")
+    os.write(1, b"{}\\n")
+    return {}
+
+def load(task):
+    match task["content"]:
+        case b"flood":
+            while True:
+                os.write(1, b"x" * 65536)
+        case b"memory":
+            raise MemoryError
+        case b"lines":
+            raise RuntimeError("one\\n  two\\n" + "x" * 5000)
+    return Model()
+"""
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> tuple[str, ...]:
+    """The worker, copied alone to another place as for a device, beside a runtime that misbehaves."""
+    folder = tmp_path / "device"
+    (folder / "runtimes").mkdir(parents=True)
+    shutil.copy(worker.__file__, folder)
+    (folder / "runtimes" / "onnxruntime_cpu.py").write_text(RUNTIME)
+    return (sys.executable, "-I", str(folder / "worker.py"))
+
+
+def test_runtime_that_prints_does_not_break_the_replies(
+    talkative: tuple[str, ...], job: MakeJob, convolution: MakeOnnx
+) -> None:
+    (measurement,) = _measure(job(convolution("a")), command=talkative, progress=None)
+    assert (measurement.verdict, measurement.reason) == ("valid", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"flood", r"^OSError: \[Errno 27\] File too large$"),
+        (b"memory", r"^it needs more than the 4096 MiB of memory that a child process may have$"),
+        (b"lines", r"^RuntimeError: one two x+$"),
+    ],
+)
+def test_misbehaving_runtime_is_told_of_in_one_line(
+    talkative: tuple[str, ...], tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(content)
+    digest = worker.hashlib.sha256(content).hexdigest()
+    settings = {"runtime": "onnxruntime", "runner": "cpu", "memory_mib": 4096, "paths": []}
+    with Child(talkative) as child:
+        assert child.ask("start", settings, limit_s=LIMIT_S)["limits"]["RLIMIT_CORE"] == 0
+        with pytest.raises(RefusedError, match=reason) as caught:
+            child.ask("load", {"artifact": {"label": "a", "path": str(path), "sha256": digest}}, limit_s=LIMIT_S)
+    assert len(str(caught.value)) < 600
+
+
+def test_unknown_runtime_cannot_be_asked_for() -> None:
+    settings = {"runtime": "../../evil", "runner": "cpu", "memory_mib": 4096, "paths": []}
+    with Child() as child, pytest.raises(RefusedError, match="KeyError: '../../evil'"):
+        child.ask("start", settings, limit_s=LIMIT_S)
+
+
+def test_every_runtime_of_a_job_has_its_file() -> None:
+    from bench.measure.job import FORMATS, RUNNERS
+
+    assert worker.RUNTIMES.keys() == FORMATS.keys() == RUNNERS.keys()
+    for name in worker.RUNTIMES.values():
+        assert (Path(worker.__file__).parent / "runtimes" / name).is_file()
+
+
+def test_model_of_a_file_that_is_gone_is_refused(job: MakeJob, convolution: MakeOnnx) -> None:
+    work = job(convolution("a"))
+    Path(work.artifacts[0].path).unlink()
+    (measurement,) = measure(work)
+    assert measurement.reason is not None
+    assert "loading failed (restart 1 of 1): FileNotFoundError: " in measurement.reason

@@ -1,0 +1,59 @@
+"""Starts writer.py and other small programs as real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_HERE.parents[1]), *filter(None, sys.path)])}
+
+# Holds the write lock of an SQLite file until its input closes.
+_HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_ENVIRONMENT,
+    )
+
+
+def start_writer(url: str | Path, *, study: str, name: str, count: int) -> subprocess.Popen[str]:
+    """A writer that has opened nothing yet and waits for `go`."""
+    process = start(str(_HERE / "writer.py"), str(url), study, name, str(count))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", process.communicate()
+    return process
+
+
+def start_lock_holder(path: Path) -> subprocess.Popen[str]:
+    process = start("-c", _HOLDER, str(path))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "locked\n", process.communicate()
+    return process
+
+
+def go(processes: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
+    """Let all begin, wait for all, and give the lines that each printed."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=60) for process in processes]
+    for process, (_, errors) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, errors
+    return [output.splitlines() for output, _ in outputs]
