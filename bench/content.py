@@ -18,9 +18,7 @@ def folder(kind: str) -> Path:
     for candidate in (_PACKAGE / "_content" / kind, _PACKAGE.parent / kind):
         if candidate.is_dir():
             return candidate
-    raise ContentError(
-        f"content folder {kind!r} is not installed; known: {', '.join(FOLDERS)}; reinstall bench"
-    )
+    raise ContentError(f"content folder {kind!r} is not installed; known: {', '.join(FOLDERS)}; reinstall bench")
 
 
 def find(kind: str, name: str, *, suffix: str = "") -> Path:
@@ -38,9 +36,7 @@ def find(kind: str, name: str, *, suffix: str = "") -> Path:
         path = Path(name).expanduser()
         if path.is_file():
             return path
-        raise ContentError(
-            f"no file {name!r}; give the path of a {suffix or 'readable'} file, or a bare name"
-        )
+        raise ContentError(f"no file {name!r}; give the path of a {suffix or 'readable'} file, or a bare name")
     places = (Path.cwd(), Path.cwd() / kind, folder(kind))
     for place in places:
         if (place / (name + suffix)).is_file():

@@ -13,9 +13,7 @@ points_2d = arrays(np.float64, st.tuples(st.integers(0, 12), st.just(2)), elemen
 
 
 def brute_front(points, maximise):
-    return [
-        not any(pareto.dominates(other, point, maximise=maximise) for other in points) for point in points
-    ]
+    return [not any(pareto.dominates(other, point, maximise=maximise) for other in points) for point in points]
 
 
 @given(points_2d)
@@ -34,9 +32,7 @@ def test_a_further_point_never_shrinks_the_hypervolume(points, extra):
     before = pareto.hypervolume(points, reference, maximise=MAXIMISE)
     after = pareto.hypervolume([*points, extra], reference, maximise=MAXIMISE)
     assert after >= before
-    dominated = any(
-        pareto.dominates(point, extra, maximise=MAXIMISE) or (point == extra).all() for point in points
-    )
+    dominated = any(pareto.dominates(point, extra, maximise=MAXIMISE) or (point == extra).all() for point in points)
     assert (after == pytest.approx(before)) == dominated
 
 

@@ -10,6 +10,7 @@ import click
 from bench.cli.options import db_option
 
 if TYPE_CHECKING:
+    from bench.networks.export import Exporter
     from bench.space import Architecture
 
 
@@ -43,7 +44,7 @@ def export(
     out: Path,
     head: int | None,
     resolution: int | None,
-    exporter: str,
+    exporter: Exporter,
     fold_attention_norm: bool,
     space: str,
     db: str | None,

@@ -206,7 +206,9 @@ class _Session:
                 raise
 
     def _load(self, child: Child, artifact: JobArtifact, log: _Log) -> None:
-        reply = self._ask(child, artifact, "load", {"artifact": asdict(artifact)})
+        # The child stands in a folder of its own, where a relative path leads nowhere.
+        entry = asdict(artifact) | {"path": str(Path(artifact.path).absolute())}
+        reply = self._ask(child, artifact, "load", {"artifact": entry})
         log.details = reply.get("details")
         log.load_ms, log.first_ms = reply.get("load_ms"), reply.get("first_ms")
 

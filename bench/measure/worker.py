@@ -25,7 +25,6 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +35,7 @@ RUNTIMES = {"onnxruntime": "onnxruntime_cpu.py", "torch": "torch_eager.py"}
 _MIB = 1 << 20
 _FILE_MIB = 16
 _OPEN_FILES = 1024
+_ERROR_LENGTH = 500
 # The supervisor kills a late child; this is for a child whose supervisor is gone.
 _ALARM_MARGIN_S = 5.0
 
@@ -49,6 +49,18 @@ class Worker:
         self._models: dict[str, Any] = {}
         self._settings: Request = {}
         self._runtime: ModuleType | None = None
+
+    def answer(self, request: Request) -> Request:
+        """The reply to one request; whatever a runtime raises belongs to the artifact and is told."""
+        asks = {"start": self.start, "load": self.load, "time": self.time}
+        try:
+            return asks[request["ask"]](request)
+        except MemoryError:
+            limit = self._settings["memory_mib"]
+            return {"error": f"it needs more than the {limit} MiB of memory that a child process may have"}
+        except Exception as error:
+            text = " ".join(str(error).split())
+            return {"error": f"{type(error).__name__}: {text[:_ERROR_LENGTH]}"}
 
     def start(self, request: Request) -> Request:
         """Takes the limits on, then imports the runtime."""
@@ -89,30 +101,17 @@ class Worker:
 
 def main() -> None:
     """Answers requests until the input ends."""
-    # A runtime that prints would break the replies: they get a pipe of their own, and stdout goes where
-    # stderr goes.
+    # A runtime that prints would break the replies: they keep the pipe, and stdout goes where stderr goes.
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
     worker = Worker()
-    asks = {"start": worker.start, "load": worker.load, "time": worker.time}
     for line in sys.stdin:
         request = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, request["limit_s"] + _ALARM_MARGIN_S)
-        replies.write(json.dumps(_answer(asks[request["ask"]], request)) + "\n")
+        replies.write(json.dumps(worker.answer(request)) + "\n")
         replies.flush()
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _answer(ask: Callable[[Request], Request], request: Request) -> Request:
-    try:
-        return ask(request)
-    except MemoryError:
-        return {"error": f"it needs more than the {request.get('memory_mib', 'allowed')} MiB of memory"}
-    except Exception as error:
-        # Whatever a runtime raises belongs to the artifact and is told to the supervisor.
-        text = " ".join(str(error).split())
-        return {"error": f"{type(error).__name__}: {text[:500]}"}
 
 
 def _import(name: str) -> ModuleType:

@@ -63,7 +63,8 @@ class ConvFFN(nn.Module):
         out: Tensor = self.conv(x)
         if cpu_training.applies(self, x):
             return cpu_training.linear(self.act(cpu_training.linear(out, self.fc1)), self.fc2, gamma.flatten())
-        return gamma * self.fc2(self.act(self.fc1(out)))
+        out = self.fc2(self.act(self.fc1(out)))
+        return gamma * out
 
 
 class Attention(nn.Module):
@@ -109,7 +110,8 @@ class RepMixerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.token_mixer(x)
-        return x + self.mlp(x, self.layer_scale.gamma)
+        out: Tensor = x + self.mlp(x, self.layer_scale.gamma)
+        return out
 
 
 class AttentionBlock(nn.Module):
@@ -125,7 +127,8 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.addcmul(x, self.layer_scale_1.gamma, self.token_mixer(self.norm(x)))
-        return x + self.mlp(x, self.layer_scale_2.gamma)
+        out: Tensor = x + self.mlp(x, self.layer_scale_2.gamma)
+        return out
 
 
 class PatchEmbed(nn.Module):

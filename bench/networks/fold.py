@@ -217,9 +217,8 @@ def _(module: NormedAttention, fold_attention_norm: bool) -> nn.Module:
     scale, shift = affine(module.norm)
     qkv = module.attention.qkv
     weight = qkv.weight.double()
-    with_bias: nn.Linear = nn.utils.skip_init(
-        nn.Linear, qkv.in_features, qkv.out_features, dtype=qkv.weight.dtype, device=qkv.weight.device
-    )
+    meta = nn.Linear(qkv.in_features, qkv.out_features, dtype=qkv.weight.dtype, device="meta")
+    with_bias = meta.to_empty(device=qkv.weight.device)
     with_bias.weight.copy_(weight * scale)
     with_bias.bias.copy_(weight @ shift)
     module.attention.qkv = with_bias

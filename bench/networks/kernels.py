@@ -73,9 +73,8 @@ def _unit_kernel(channels: Tensor, groups: int) -> Tensor:
 def to_conv(kernel: Kernel, *, like: nn.Conv2d) -> nn.Conv2d:
     """A plain convolution with `kernel`; padding keeps its centre, the rest is as in `like`."""
     weight, bias = kernel
-    # Uninitialised: folding leaves torch's random state alone.
-    conv: nn.Conv2d = nn.utils.skip_init(
-        nn.Conv2d,
+    # On the meta device nothing is drawn: folding leaves torch's random state alone.
+    conv = nn.Conv2d(
         like.in_channels,
         like.out_channels,
         weight.shape[-1],
@@ -83,8 +82,8 @@ def to_conv(kernel: Kernel, *, like: nn.Conv2d) -> nn.Conv2d:
         padding=weight.shape[-1] // 2,
         groups=like.groups,
         dtype=like.weight.dtype,
-        device=like.weight.device,
-    )
+        device="meta",
+    ).to_empty(device=like.weight.device)
     conv.weight.copy_(weight)
     assert conv.bias is not None
     conv.bias.copy_(bias)

@@ -101,8 +101,8 @@ class MobileOneBlock(nn.Module):
         if self.has_channel_wise and cpu_training.applies(self, x):
             found = cpu_training.statistics(seen)
             total = cpu_training.apply_map(seen, *cpu_training.normed_map(found, self.channel_wise()))
-            for branch in self.conv_kxk:
-                total += branch(x)
+            for conv_norm in self.conv_branches():
+                total += conv_norm(x)
             return total
         branches: list[Tensor] = [branch(x) for branch in self.conv_kxk]
         if self.conv_scale is not None:

@@ -58,7 +58,8 @@ def replace_head(network: nn.Module, num_classes: int, *, seed: int) -> None:
     assert isinstance(old, nn.Linear)
     if num_classes < 1:
         raise NetworkError(f"num_classes is {num_classes}; at least 1 is allowed; give the number of classes")
-    new: nn.Linear = nn.utils.skip_init(nn.Linear, old.in_features, num_classes)
+    # On the meta device nothing is drawn: torch's random state is left alone.
+    new = nn.Linear(old.in_features, num_classes, device="meta").to_empty(device="cpu")
     nn.init.trunc_normal_(new.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
     nn.init.zeros_(new.bias)
     network.get_submodule("head").register_module("fc", new.to(old.weight))

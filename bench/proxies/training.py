@@ -18,8 +18,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import nn
 
 from bench.errors import TrainingError
@@ -104,7 +106,7 @@ class Training:
         self._curve: list[tuple[int, float]] = []
         self._device = torch.device(device)
         self._guard = step_guard
-        self.network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = {name: value.detach().clone() for name, value in self._floats()}
         self._optimizer = torch.optim.AdamW(_parameter_groups(network, config), lr=config.learning_rate)
         self._generator = torch.Generator().manual_seed(config.seed)
@@ -136,19 +138,18 @@ class Training:
         """Scores the averaged weights on the validation split."""
         begin = time.perf_counter()
         correct, loss, split = 0, 0.0, self.data.val
+        rows = np.arange(len(split.labels))
         with self._averaged_weights(), torch.inference_mode():
             self.network.eval()
             for start in range(0, len(split.labels), batch_size):
                 with self._guard():
-                    images, labels = _read(split, slice(start, start + batch_size), self._device)
+                    images, labels = _read(split, rows[start : start + batch_size], self._device)
                     with self._precision():
                         outputs = self.network(images).float()
                     correct += int((outputs.argmax(dim=1) == labels).sum())
                     loss += float(F.cross_entropy(outputs, labels, reduction="sum"))
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"validation loss is {loss} after {self.images_seen:,} pictures; the training diverged"
-            )
+            raise TrainingError(f"validation loss is {loss} after {self.images_seen:,} pictures; the training diverged")
         self.seconds += time.perf_counter() - begin
         return Score(
             accuracy=correct / len(split.labels),
@@ -203,7 +204,8 @@ class Training:
     def finish(self) -> nn.Module:
         """The network with the averaged weights, in eval mode: the training is over."""
         self._write(self._average)
-        return self.network.eval()
+        self.network.eval()
+        return self.network
 
     def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures of this step: every picture once an epoch, in an order that only seed and epoch decide."""
@@ -232,9 +234,7 @@ class Training:
         self._update_average()
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingError(
-                f"training loss is {value} after {self.images_seen:,} pictures; the training diverged"
-            )
+            raise TrainingError(f"training loss is {value} after {self.images_seen:,} pictures; the training diverged")
         return value
 
     def _learning_rate(self) -> float:
@@ -289,14 +289,9 @@ class Training:
         }
 
 
-def _read(split: Split, rows: object, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _read(split: Split, rows: NDArray[np.int64], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Normalised pictures and labels of some rows, on the device."""
-    images = (
-        torch.from_numpy(split.images[rows].copy())
-        if isinstance(rows, slice)
-        else torch.from_numpy(split.images[rows])
-    )
-    labels = torch.from_numpy(split.labels[rows])
+    images, labels = torch.from_numpy(split.images[rows]), torch.from_numpy(split.labels[rows])
     return normalise(images.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.report.views import StudyView, TrialView, reference_verdicts
+from bench.report.views import StudyView, TrialView, left_out, reference_verdicts
 
 Row = Sequence[str]
 
@@ -50,6 +50,8 @@ def reference_sentences(view: StudyView) -> list[str]:
             sentences.append(f"{verdict.name} is dominated by {names}{more} ({at})")
         else:
             sentences.append(f"{verdict.name} is not dominated by anything found ({at})")
+    for name, reasons in left_out(view).items():
+        sentences.append(f"{name} was left out: {'; '.join(reasons)}")
     return sentences
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import pareto
+from bench.networks.cost import cost_quantities
+from bench.space import parse_space
 from bench.store import MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
 
 _REFERENCE = "reference:"
@@ -162,6 +164,19 @@ def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
             )
         )
     return tuple(found)
+
+
+def left_out(view: StudyView) -> dict[str, tuple[str, ...]]:
+    """Reference points that were not tried, with the reasons: outside the choices, or against a rule."""
+    if not view.study.config["try_reference_points"]:
+        return {}
+    space = parse_space(view.study.space_text, source=f"space of study {view.study.name!r}")
+    found = {}
+    for name, architecture in space.reference_points.items():
+        rules = (f"breaks {rule}" for rule in space.broken_rules(architecture, cost_quantities))
+        if reasons := (*space.outside(architecture), *rules):
+            found[name] = reasons
+    return found
 
 
 def stage_seconds(view: StudyView) -> dict[str, float]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from bench.errors import SpaceError, nearest
 from bench.space.vocabulary import find_family
-from bench.space.words import Family, Scalar, Word, check_value
+from bench.space.words import Family, Scalar, Word, check_value, show
 
 _KEYS = ("family", "settings", "stages")
 
@@ -55,9 +55,7 @@ class Architecture:
             SpaceError: an unknown word, a value out of bounds, a missing word without a default.
         """
         if not isinstance(mapping, Mapping):
-            raise SpaceError(
-                f"an architecture is {mapping!r}; allowed: a mapping of {', '.join(_KEYS)}; give one"
-            )
+            raise SpaceError(f"an architecture is {mapping!r}; allowed: a mapping of {', '.join(_KEYS)}; give one")
         _check_known(mapping, _KEYS, where="architecture")
         stages = mapping.get("stages")
         if not isinstance(stages, Sequence) or isinstance(stages, str):
@@ -90,12 +88,12 @@ class Architecture:
     def summary(self) -> str:
         """One line for tables: the words that differ from their default, stages joined by dashes."""
         family = find_family(self.family)
-        parts = [f"{w.name} {_show(self.settings[w.name])}" for w in family.settings if _is_said(w, self)]
+        parts = [f"{w.name} {show(self.settings[w.name])}" for w in family.settings if _is_said(w, self)]
         for word in family.stage:
             values = [stage.get(word.name) for stage in self.stages]
             if any(value not in (None, word.default) for value in values):
-                said = dict.fromkeys(_show(value) for value in values if value is not None)
-                each = "-".join("." if value is None else _show(value) for value in values)
+                said = dict.fromkeys(show(value) for value in values if value is not None)
+                each = "-".join("." if value is None else show(value) for value in values)
                 parts.append(f"{word.name} {next(iter(said)) if len(said) == 1 else each}")
         return ", ".join(parts)
 
@@ -220,12 +218,6 @@ def _is_said(word: Word, architecture: Architecture) -> bool:
     value = architecture.settings.get(word.name)
     default = None if word.default is None else _resolve(word, word.default, architecture.stages)
     return value is not None and value != default
-
-
-def _show(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _dumps(data: object) -> str:

@@ -178,11 +178,7 @@ class Compiler:
             left = self._literal(left_node, right.word)
         else:
             left = self._one(left_node)
-            right = (
-                self._literal(right_node, left.word)
-                if self._is_literal(right_node)
-                else self._one(right_node)
-            )
+            right = self._literal(right_node, left.word) if self._is_literal(right_node) else self._one(right_node)
         is_equality = isinstance(op, ast.Eq | ast.NotEq)
         if left.kind != right.kind or (left.kind != "number" and not is_equality):
             raise self._wrong(
@@ -199,9 +195,7 @@ class Compiler:
         terms = [self._literal(e, word.word) if self._is_literal(e) else self._one(e) for e in group.elts]
         for element, term in zip(group.elts, terms, strict=True):
             if term.kind != word.kind:
-                raise self._wrong(
-                    element, f"({term.kind}) is compared with a {word.kind}", "values of one kind"
-                )
+                raise self._wrong(element, f"({term.kind}) is compared with a {word.kind}", "values of one kind")
 
         def compute(values: Values) -> bool:
             found = word.compute(values)
@@ -225,9 +219,7 @@ class Compiler:
         numbers = _numbers(terms)
         if name in _REDUCTIONS:
             reduce = _REDUCTIONS[name]
-            return Term(
-                kind="number", compute=lambda values: reduce(found) if (found := numbers(values)) else None
-            )
+            return Term(kind="number", compute=lambda values: reduce(found) if (found := numbers(values)) else None)
         in_order = _ORDERS[name]
         return Term(
             kind="boolean",
@@ -239,9 +231,7 @@ class Compiler:
             raise self._wrong(node, "needs a list and a value", "count(mixer, attention)")
         group = self.term(node.args[0])
         value_node = node.args[1]
-        value = (
-            self._literal(value_node, group.word) if self._is_literal(value_node) else self._one(value_node)
-        )
+        value = self._literal(value_node, group.word) if self._is_literal(value_node) else self._one(value_node)
         if not group.is_list or value.kind != group.kind:
             raise self._wrong(node, "needs a list and a value of its kind", "count(mixer, attention)")
 
@@ -255,9 +245,7 @@ class Compiler:
     def _one(self, node: ast.expr, kind: Kind | None = None) -> Term:
         term = self.term(node)
         if term.is_list:
-            raise self._wrong(
-                node, "is a list, one value a stage", f"min({ast.unparse(node)}), or one stage's value"
-            )
+            raise self._wrong(node, "is a list, one value a stage", f"min({ast.unparse(node)}), or one stage's value")
         if kind is not None and term.kind != kind:
             raise self._wrong(node, f"is a {term.kind}", f"a {kind} here")
         return term
@@ -281,8 +269,7 @@ class Compiler:
     def _unknown(self, node: ast.expr, name: str, known: Sequence[str], *, what: str = "word") -> SpaceError:
         hint = nearest(name, known) or "; use one of them"
         return SpaceError(
-            f"unknown {what} {name!r} at column {node.col_offset + 1} of {self.text!r}; "
-            f"known: {', '.join(known)}{hint}"
+            f"unknown {what} {name!r} at column {node.col_offset + 1} of {self.text!r}; known: {', '.join(known)}{hint}"
         )
 
     def _wrong(self, node: ast.expr, what: str, allowed: str) -> SpaceError:

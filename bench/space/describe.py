@@ -45,9 +45,7 @@ def _stage(step: Step) -> int:
 def _rows(step: Step) -> list[ChoiceRow]:
     gene = step.gene
     used = {value for row in step.rows.values() for value in row.values}
-    states = [
-        dict(zip(step.live, state, strict=True)) for state, row in step.rows.items() if row.values != (None,)
-    ]
+    states = [dict(zip(step.live, state, strict=True)) for state, row in step.rows.items() if row.values != (None,)]
     said = dict.fromkeys(value for values in states for value in gene.said(values))
     never = tuple(value for value in said if value not in used)
     return [

@@ -128,9 +128,7 @@ def read_documents(text: str, *, source: str) -> list[Node]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "an unreadable character"
-        raise SpaceError(
-            f"{source}{line}: not YAML: {problem}; allowed: a YAML mapping; correct it"
-        ) from None
+        raise SpaceError(f"{source}{line}: not YAML: {problem}; allowed: a YAML mapping; correct it") from None
     except RecursionError:
         raise SpaceError(f"{source}: nested too deeply; allowed: what people write; flatten it") from None
     if not documents:

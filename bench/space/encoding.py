@@ -12,7 +12,8 @@ from bench.space.architecture import Architecture
 from bench.space.compiler import Value
 from bench.space.genes import Gene, assemble, values_of
 from bench.space.space import Space
-from bench.space.tree import Decision, Row, Step, show, walk
+from bench.space.tree import Decision, Row, Step, walk
+from bench.space.words import show
 
 
 def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
@@ -30,8 +31,7 @@ def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
         index = choose(row.decision)
         if not 0 <= index < len(row.values):
             raise SpaceError(
-                f"choice {index} of {row.decision.name}; it has {len(row.values)}; "
-                f"choose 0 to {len(row.values) - 1}"
+                f"choice {index} of {row.decision.name}; it has {len(row.values)}; choose 0 to {len(row.values) - 1}"
             )
         return index
 
@@ -57,9 +57,7 @@ def decisions(space: Space, architecture: Architecture) -> dict[str, int]:
         assert row.decision is not None
         wanted = values.get(step.gene.name)
         index = next(
-            i
-            for i, value in enumerate(row.values)
-            if step.gene.same(step.gene.resolve(value, values), wanted, values)
+            i for i, value in enumerate(row.values) if step.gene.same(step.gene.resolve(value, values), wanted, values)
         )
         chosen[row.decision.name] = index
         return index
@@ -70,9 +68,7 @@ def decisions(space: Space, architecture: Architecture) -> dict[str, int]:
 
 def all_decisions(space: Space) -> tuple[Decision, ...]:
     """Every decision that any architecture of the space may need, in the order in which they are asked."""
-    found = {
-        row.decision.name: row.decision for step in space.tree for row in step.rows.values() if row.decision
-    }
+    found = {row.decision.name: row.decision for step in space.tree for row in step.rows.values() if row.decision}
     return tuple(found.values())
 
 

@@ -79,9 +79,7 @@ def _compile(text: str, family: Family, *, stage: int | None) -> Expression:
         raise SpaceError(f"a rule is {text!r}; allowed: text such as 'params_m <= 45'; put it in quotes")
     line = " ".join(text.split())
     if len(line) > MAX_LENGTH:
-        raise SpaceError(
-            f"a rule has {len(line)} characters; allowed: {MAX_LENGTH}; split it into several rules"
-        )
+        raise SpaceError(f"a rule has {len(line)} characters; allowed: {MAX_LENGTH}; split it into several rules")
     compiler = Compiler(line, family, stage)
     term = compiler.term(compiler.parse())
     if term.kind != "boolean" or term.is_list:

@@ -106,8 +106,7 @@ class Gene:
         if first is None or second is None:
             return first is second
         known = [
-            identity_value(self.word, value, lambda word: values.get(self.full(word)))
-            for value in (first, second)
+            identity_value(self.word, value, lambda word: values.get(self.full(word))) for value in (first, second)
         ]
         return known[0] == known[1]
 
@@ -170,11 +169,7 @@ def assemble(family: str, values: Values) -> Architecture:
     vocabulary: Family = find_family(family)
     settings = {w.name: value for w in vocabulary.settings if (value := values.get(w.name)) is not None}
     stages = tuple(
-        {
-            w.name: value
-            for w in vocabulary.stage
-            if (value := values.get(f"stage{i + 1}.{w.name}")) is not None
-        }
+        {w.name: value for w in vocabulary.stage if (value := values.get(f"stage{i + 1}.{w.name}")) is not None}
         for i in range(vocabulary.num_stages)
     )
     return Architecture(family=family, settings=settings, stages=stages)

@@ -33,6 +33,7 @@ from bench.space.space import CostFunction, Space, broken_structure
 from bench.space.tree import Row, Step, size, unrank, walk
 
 MAX_TRIES = 20_000
+MAX_CHILD_TRIES = 2_000  # parents that obey the rules have far more valid children than one in that many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,7 @@ def every(space: Space, costs: CostFunction | None = None) -> Iterator[Architect
             yield architecture
 
 
-def estimate_valid(
-    space: Space, costs: CostFunction | None = None, *, samples: int = 2000, seed: int = 0
-) -> Estimate:
+def estimate_valid(space: Space, costs: CostFunction | None = None, *, samples: int = 2000, seed: int = 0) -> Estimate:
     """How many architectures obey the rules: exact where the space is no larger than `samples`.
 
     Else the share of `samples` uniform draws, with the interval of Wilson (1927), times `count(space)`.
@@ -106,14 +105,15 @@ def mutate(
     random: np.random.Generator,
     costs: CostFunction | None = None,
     *,
-    max_tries: int = MAX_TRIES,
+    max_tries: int = MAX_CHILD_TRIES,
 ) -> Architecture:
     """A valid architecture that differs from the given one in few decisions.
 
     One of its n decisions, picked at random, takes another value; each of the others does so too with
     probability 1 / n, so that every valid architecture can be reached. Decisions whose choices depend on what
     changed keep their value where it is still allowed, else take the nearest number or, where there is none,
-    a random choice. The given architecture may lie outside the choices. Raises like `draw`.
+    a random choice. The given architecture may lie outside the choices and should obey the rules.
+    Raises like `draw`.
     """
     values = _checked_values(space, architecture)
 
@@ -141,13 +141,13 @@ def cross_over(
     random: np.random.Generator,
     costs: CostFunction | None = None,
     *,
-    max_tries: int = MAX_TRIES,
+    max_tries: int = MAX_CHILD_TRIES,
 ) -> Architecture:
     """A valid architecture whose every decision comes from one of two parents, each as likely.
 
     This is uniform crossover. Where the value of the chosen parent is not allowed in its new context, that of
-    the other is taken, else the nearest number or a random choice. The parents may lie outside the choices; a
-    child may equal a parent. Raises like `draw`.
+    the other is taken, else the nearest number or a random choice. The parents may lie outside the
+    choices and should obey the rules; a child may equal a parent. Raises like `draw`.
     """
     parents = (_checked_values(space, first), _checked_values(space, second))
 

@@ -13,8 +13,9 @@ from bench.space.architecture import Architecture
 from bench.space.compiler import QUANTITIES, Values
 from bench.space.expressions import Expression, compile_rule
 from bench.space.genes import Gene, choice_data, values_of
-from bench.space.tree import Step, show
+from bench.space.tree import Step
 from bench.space.vocabulary import find_family
+from bench.space.words import show
 
 CostFunction = Callable[[Architecture], Mapping[str, float]]
 """Computes what rules may read of a whole architecture in deploy form: `params_m`, `macs_g`."""
@@ -97,9 +98,7 @@ class Space:
         values = values_of(architecture)
         return broken_structure(self, values) or self._broken_costs(architecture, values, costs)
 
-    def _broken_costs(
-        self, architecture: Architecture, values: Values, costs: CostFunction | None
-    ) -> tuple[str, ...]:
+    def _broken_costs(self, architecture: Architecture, values: Values, costs: CostFunction | None) -> tuple[str, ...]:
         rules = [rule for rule in self.conditions if rule.needs_costs]
         if not rules:
             return ()
@@ -139,6 +138,4 @@ def _outside(gene: Gene, values: Values) -> str | None:
     if any(gene.same(value, gene.resolve(option, values), values) for option in options):
         return None
     # An architecture says every word that applies to it, so the word applies here and options are values.
-    return (
-        f"{gene.name} is {show(value)}; the space allows {', '.join(map(show, options)) or 'nothing there'}"
-    )
+    return f"{gene.name} is {show(value)}; the space allows {', '.join(map(show, options)) or 'nothing there'}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bench.errors import SpaceError
 from bench.space.compiler import Value
 from bench.space.genes import Gene
-from bench.space.words import Scalar
+from bench.space.words import Scalar, show
 
 MAX_STATES = 200_000
 
@@ -123,14 +123,10 @@ def _live_names(genes: Sequence[Gene]) -> list[tuple[str, ...]]:
     """For each gene, the earlier genes that it or a later one reads; one more for the end, empty."""
     last_reader = {parent: i for i, gene in enumerate(genes) for parent in gene.parents}
     names = [gene.name for gene in genes]
-    return [
-        tuple(name for name in names[:i] if last_reader.get(name, -1) >= i) for i in range(len(genes) + 1)
-    ]
+    return [tuple(name for name in names[:i] if last_reader.get(name, -1) >= i) for i in range(len(genes) + 1)]
 
 
-def _reach(
-    genes: Sequence[Gene], live: Sequence[tuple[str, ...]]
-) -> list[dict[State, list[tuple[Value, State]]]]:
+def _reach(genes: Sequence[Gene], live: Sequence[tuple[str, ...]]) -> list[dict[State, list[tuple[Value, State]]]]:
     """For each gene and reachable state, its options and the state after each."""
     tables: list[dict[State, list[tuple[Value, State]]]] = []
     states: list[State] = [()]
@@ -146,9 +142,7 @@ def _reach(
     return tables
 
 
-def _options(
-    gene: Gene, live: tuple[str, ...], state: State, live_after: tuple[str, ...]
-) -> list[tuple[Value, State]]:
+def _options(gene: Gene, live: tuple[str, ...], state: State, live_after: tuple[str, ...]) -> list[tuple[Value, State]]:
     values = dict(zip(live, state, strict=True))
     options = gene.options(values)
     gene.check_distinct(options, values)
@@ -202,9 +196,7 @@ def contexts(gene: Gene, live: tuple[str, ...], rows: Mapping[State, Row]) -> di
     return found
 
 
-def _decision_names(
-    gene: Gene, live: tuple[str, ...], rows: Mapping[State, Row]
-) -> dict[tuple[Value, ...], str]:
+def _decision_names(gene: Gene, live: tuple[str, ...], rows: Mapping[State, Row]) -> dict[tuple[Value, ...], str]:
     """A name for each distinct tuple of values: the gene's if it is one decision, else with its context."""
     found = contexts(gene, live, rows)
     if sum(len(values) > 1 for values in found) <= 1:
@@ -219,8 +211,7 @@ def _deciding_names(live: tuple[str, ...], rows: Mapping[State, Row]) -> tuple[i
         fewer = tuple(i for i in kept if i != position)
         told: dict[State, tuple[Value, ...]] = {}
         if all(
-            told.setdefault(tuple(state[i] for i in fewer), row.values) == row.values
-            for state, row in rows.items()
+            told.setdefault(tuple(state[i] for i in fewer), row.values) == row.values for state, row in rows.items()
         ):
             kept = fewer
     return kept
@@ -229,15 +220,6 @@ def _deciding_names(live: tuple[str, ...], rows: Mapping[State, Row]) -> tuple[i
 def _context(gene: Gene, live: tuple[str, ...], kept: Sequence[int], states: Sequence[State]) -> str:
     parts = []
     for i in kept:
-        seen = dict.fromkeys(state[i] for state in states)
+        seen = sorted({state[i] for state in states}, key=lambda value: (isinstance(value, str), value is None, value))
         parts.append(f"{live[i].removeprefix(gene.full(''))}={'|'.join(map(show, seen))}")
     return ", ".join(parts)
-
-
-def show(value: Value) -> str:
-    """A value as it is written in YAML; "-" where the word does not apply."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

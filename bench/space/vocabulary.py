@@ -10,7 +10,9 @@ describes the networks made before it (see `Architecture.id`).
 from __future__ import annotations
 
 from bench.errors import SpaceError, nearest
-from bench.space.words import Family, Word
+from bench.space.words import Family, Scalar, Word
+
+__all__ = ["FAMILIES", "FASTVIT", "Family", "Scalar", "Word", "find_family"]
 
 FASTVIT = Family(
     name="fastvit",
@@ -153,6 +155,4 @@ def find_family(name: object) -> Family:
     if isinstance(name, str) and name in FAMILIES:
         return FAMILIES[name]
     known = ", ".join(FAMILIES)
-    raise SpaceError(
-        f"unknown family {name!r}; known: {known}{nearest(str(name), FAMILIES) or '; name one of them'}"
-    )
+    raise SpaceError(f"unknown family {name!r}; known: {known}{nearest(str(name), FAMILIES) or '; name one of them'}")

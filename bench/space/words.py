@@ -90,8 +90,17 @@ def check_value(word: Word, value: object, *, where: str) -> Scalar:
     if accepted is not None:
         return accepted
     hint = nearest(value, (*word.allowed, *(word.follows or ()))) if isinstance(value, str) else ""
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    shown = show(value) if isinstance(value, bool) else repr(value)
     raise SpaceError(f"{where} is {shown}; allowed: {allowed_values(word)}{hint or '; change it'}")
+
+
+def show(value: Scalar | None) -> str:
+    """A value as it is written in YAML; "-" where the word does not apply."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _accepted(word: Word, value: object) -> Scalar | None:

@@ -141,9 +141,7 @@ class Store(Reader):
             self._append(session, "study_created", decisions, study_id=row.id)
             return queries.to_record(StudyRecord, row)
 
-    def set_study_status(
-        self, study_id: int, status: StudyStatus, *, reason: str | None = None
-    ) -> StudyRecord:
+    def set_study_status(self, study_id: int, status: StudyStatus, *, reason: str | None = None) -> StudyRecord:
         """Move a study on (transitions.py says what may follow what); `failed` needs a reason."""
         reason = checked_reason(status, reason)
         with self._writing() as session:
@@ -208,9 +206,7 @@ class Store(Reader):
         """A queued or paused trial runs now."""
         return self.set_trial_status(trial_id, "running")
 
-    def set_trial_status(
-        self, trial_id: int, status: TrialStatus, *, reason: str | None = None
-    ) -> TrialRecord:
+    def set_trial_status(self, trial_id: int, status: TrialStatus, *, reason: str | None = None) -> TrialRecord:
         """Move a trial on (transitions.py says what may follow what); `failed` needs a reason."""
         reason = checked_reason(status, reason)
         with self._writing() as session:
@@ -268,9 +264,7 @@ class Store(Reader):
             self._insert(session, row)
             trial.rung = rung if trial.rung is None else max(rung, trial.rung)
             trial.weights_path = weights_path or trial.weights_path
-            self._changed(
-                session, trial, "score", {**result, "score_id": row.id, "weights_path": weights_path}
-            )
+            self._changed(session, trial, "score", {**result, "score_id": row.id, "weights_path": weights_path})
             return queries.to_record(ScoreRecord, row)
 
     def record_artifact(
@@ -336,9 +330,7 @@ class Store(Reader):
             self._append(session, "measurement", data, study_id=study_id, trial_id=trial_id)
             return queries.to_record(MeasurementRecord, row)
 
-    def record_event(
-        self, study_id: int, kind: str, data: Json, *, trial_id: int | None = None
-    ) -> EventRecord:
+    def record_event(self, study_id: int, kind: str, data: Json, *, trial_id: int | None = None) -> EventRecord:
         """Append a decision of the caller's own, such as a rejected proposal, to the order of things."""
         if kind in EVENT_KINDS:
             raise StoreError(

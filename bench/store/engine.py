@@ -47,9 +47,7 @@ def _begin(connection: Connection) -> None:
 
 def _open_sqlite(target: str, *, read_only: bool, timeout_s: float) -> sqlite3.Connection:
     # isolation_level None: Python leaves transactions to _begin.
-    connection = sqlite3.connect(
-        target, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(target, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only:

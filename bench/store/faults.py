@@ -66,9 +66,7 @@ def _sqlite_refusal(error: sqlite3.Error, location: Location) -> str:
         case sqlite3.SQLITE_IOERR if _is_disk_full(location):
             return _full(location)
         case sqlite3.SQLITE_NOTADB:
-            return (
-                f"{location} is not a database; an SQLite file is needed; give another --db, or move it away"
-            )
+            return f"{location} is not a database; an SQLite file is needed; give another --db, or move it away"
         case sqlite3.SQLITE_CORRUPT:
             return (
                 f"database {location} is damaged ({error}); an intact file is needed;"
@@ -76,8 +74,7 @@ def _sqlite_refusal(error: sqlite3.Error, location: Location) -> str:
             )
         case sqlite3.SQLITE_READONLY:
             return (
-                f"database {location} is read-only; writing needs permission;"
-                f" check the file, its folder and the mount"
+                f"database {location} is read-only; writing needs permission; check the file, its folder and the mount"
             )
         case sqlite3.SQLITE_CANTOPEN:
             return (
@@ -96,10 +93,7 @@ def _full(location: Location) -> str:
 
 
 def _is_disk_full(location: Location) -> bool:
-    return (
-        location.path is not None
-        and shutil.disk_usage(location.path.absolute().parent).free < _FULL_DISK_BYTES
-    )
+    return location.path is not None and shutil.disk_usage(location.path.absolute().parent).free < _FULL_DISK_BYTES
 
 
 def _sqlite_code(error: sqlite3.Error) -> int:

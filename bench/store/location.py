@@ -75,9 +75,7 @@ def _parse(given: str | Path) -> Location:
     except (ArgumentError, ValueError) as error:
         # Only its kind is shown: what cannot be read may still hold a password.
         kind = given.partition("://")[0]
-        raise StoreError(
-            f"database URL {kind + '://...'!r} cannot be read; {_EXAMPLES}; correct it"
-        ) from error
+        raise StoreError(f"database URL {kind + '://...'!r} cannot be read; {_EXAMPLES}; correct it") from error
     except ImportError as error:
         raise MissingExtra(
             f"the driver of {url.drivername!r} is not installed ({error}); PostgreSQL needs an extra;"
@@ -88,9 +86,7 @@ def _parse(given: str | Path) -> Location:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return Location(url=url, path=None)
     if url.query:
-        raise StoreError(
-            f"got options in {given!r}; an SQLite URL is sqlite:///FILE alone; remove what follows '?'"
-        )
+        raise StoreError(f"got options in {given!r}; an SQLite URL is sqlite:///FILE alone; remove what follows '?'")
     return _file(Path(str(url.database)))
 
 
@@ -102,22 +98,16 @@ def _check_file(path: Path, *, read_only: bool) -> None:
     """Refuse early, in words, what SQLite would refuse late with `unable to open database file`."""
     folder = path.absolute().parent
     if not path.exists() and read_only:
-        raise StoreError(
-            f"no database {str(path)!r}; reading needs one; run bench search first, or give another --db"
-        )
+        raise StoreError(f"no database {str(path)!r}; reading needs one; run bench search first, or give another --db")
     if not folder.is_dir():
         raise StoreError(
             f"no folder {str(folder)!r} for the database; only the default folder is created by itself;"
             f" run: mkdir -p {folder}"
         )
     if path.is_dir():
-        raise StoreError(
-            f"database {str(path)!r} is a folder; a file is needed; give --db {path / 'bench.db'}"
-        )
+        raise StoreError(f"database {str(path)!r} is a folder; a file is needed; give --db {path / 'bench.db'}")
     if path.exists() and not os.access(path, os.R_OK):
-        raise StoreError(
-            f"database {str(path)!r} may not be read; read permission is needed; run: chmod u+r {path}"
-        )
+        raise StoreError(f"database {str(path)!r} may not be read; read permission is needed; run: chmod u+r {path}")
     if read_only:
         return
     if path.exists() and not os.access(path, os.W_OK):

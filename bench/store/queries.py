@@ -21,9 +21,7 @@ from bench.store.records import (
 from bench.store.tables import ArtifactRow, Base, EventRow, MeasurementRow, ScoreRow, StudyRow, TrialRow
 from bench.store.transitions import FINISHED_TRIAL
 
-Record = TypeVar(
-    "Record", StudyRecord, TrialRecord, ScoreRecord, ArtifactRecord, MeasurementRecord, EventRecord
-)
+Record = TypeVar("Record", StudyRecord, TrialRecord, ScoreRecord, ArtifactRecord, MeasurementRecord, EventRecord)
 _NUM_NAMES_SHOWN = 10
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -37,9 +35,7 @@ def study_row(session: Session, study_id: int, *, lock: bool = False) -> StudyRo
     """The study with this id; `lock` makes other writers of the study wait (SQLite has one writer anyway)."""
     row = session.get(StudyRow, study_id, with_for_update=lock or None)
     if row is None:
-        raise StoreError(
-            f"no study with id {study_id}; {_known_studies(session)}; use the id of a StudyRecord"
-        )
+        raise StoreError(f"no study with id {study_id}; {_known_studies(session)}; use the id of a StudyRecord")
     return row
 
 
@@ -59,8 +55,7 @@ def trial_row(session: Session, trial_id: int, *, lock: bool = False) -> TrialRo
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise StoreError(
-            f"no trial with id {trial_id}; {_known_studies(session)};"
-            f" name a trial as STUDY/NUMBER (bench show STUDY)"
+            f"no trial with id {trial_id}; {_known_studies(session)}; name a trial as STUDY/NUMBER (bench show STUDY)"
         )
     return row
 
@@ -69,23 +64,17 @@ def find_trial_row(session: Session, text: str) -> TrialRow:
     """The trial named `STUDY/NUMBER`, or by its id."""
     name, slash, number = text.rpartition("/")
     if not _NUMBER.fullmatch(number) or (slash and not name):
-        raise StoreError(
-            f"{text!r} names no trial; allowed: STUDY/NUMBER or an id; list them with: bench show STUDY"
-        )
+        raise StoreError(f"{text!r} names no trial; allowed: STUDY/NUMBER or an id; list them with: bench show STUDY")
     if not slash:
         return trial_row(session, int(number))
     study = study_row_by_name(session, name)
-    row = session.scalar(
-        select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.number == int(number))
-    )
+    row = session.scalar(select(TrialRow).where(TrialRow.study_id == study.id, TrialRow.number == int(number)))
     if row is None:
         numbers = session.execute(
             select(func.min(TrialRow.number), func.max(TrialRow.number)).where(TrialRow.study_id == study.id)
         ).one()
         known = "it has none yet" if numbers[0] is None else f"its numbers are {numbers[0]} to {numbers[1]}"
-        raise StoreError(
-            f"study {name!r} has no trial {int(number)}; {known}; list them with: bench show {name}"
-        )
+        raise StoreError(f"study {name!r} has no trial {int(number)}; {known}; list them with: bench show {name}")
     return row
 
 
@@ -144,9 +133,7 @@ def trials(session: Session, study_id: int) -> tuple[TrialRecord, ...]:
 
 def scores(session: Session, *, study_id: int, trial_id: int | None = None) -> tuple[ScoreRecord, ...]:
     """Scores of a study, or of one of its trials, by trial and rung."""
-    query = (
-        select(ScoreRow).join(TrialRow, TrialRow.id == ScoreRow.trial_id).where(TrialRow.study_id == study_id)
-    )
+    query = select(ScoreRow).join(TrialRow, TrialRow.id == ScoreRow.trial_id).where(TrialRow.study_id == study_id)
     if trial_id is not None:
         query = query.where(ScoreRow.trial_id == trial_id)
     rows = session.scalars(query.order_by(TrialRow.number, ScoreRow.rung))
@@ -155,15 +142,11 @@ def scores(session: Session, *, study_id: int, trial_id: int | None = None) -> t
 
 def artifacts(session: Session, trial_id: int) -> tuple[ArtifactRecord, ...]:
     """Artifacts of a trial, oldest first."""
-    rows = session.scalars(
-        select(ArtifactRow).where(ArtifactRow.trial_id == trial_id).order_by(ArtifactRow.id)
-    )
+    rows = session.scalars(select(ArtifactRow).where(ArtifactRow.trial_id == trial_id).order_by(ArtifactRow.id))
     return tuple(to_record(ArtifactRecord, row) for row in rows)
 
 
-def measurements(
-    session: Session, *, study_id: int, trial_id: int | None = None
-) -> tuple[MeasurementRecord, ...]:
+def measurements(session: Session, *, study_id: int, trial_id: int | None = None) -> tuple[MeasurementRecord, ...]:
     """Measurements of a study's trials, or of one of them, oldest first."""
     query = (
         select(MeasurementRow)

@@ -45,9 +45,7 @@ def check_move(subject: str, moves: Mapping[str, frozenset[str]], *, old: str, n
         return
     allowed = ", ".join(status for status in moves if status in moves[old])
     if not allowed:
-        raise StoreError(
-            f"{subject} is {old} and cannot become {new}; {old} is final; add a new trial instead"
-        )
+        raise StoreError(f"{subject} is {old} and cannot become {new}; {old} is final; add a new trial instead")
     raise StoreError(f"{subject} is {old} and cannot become {new}; allowed: {allowed}; set one of them first")
 
 

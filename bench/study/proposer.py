@@ -199,7 +199,8 @@ class Proposer:
 
 def reference_points(space: Space, costs: Costs) -> tuple[dict[str, Architecture], dict[str, tuple[str, ...]]]:
     """Reference points that can be tried, and the reasons of those that cannot."""
-    tried, left_out = {}, {}
+    tried: dict[str, Architecture] = {}
+    left_out: dict[str, tuple[str, ...]] = {}
     for name, architecture in space.reference_points.items():
         reasons = (*space.outside(architecture), *space.broken_rules(architecture, costs))
         if reasons:

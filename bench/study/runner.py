@@ -9,6 +9,7 @@ because importing torch takes seconds.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -33,6 +34,8 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Its default of 15 would let any other process disturb what is timed.
+    "RAY_worker_niceness": "0",
 }
 
 
@@ -77,7 +80,7 @@ def _run(session: Session, scratch: Path, *, concurrency: int, uses_gpu: bool) -
         def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
             if "update" in result and self.error is None:
                 with self._kept():
-                    session.update(self._numbers[trial_id], result["update"])
+                    session.update(self._numbers[trial_id], json.loads(result["update"]))
 
         def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
             if result and not error:
@@ -120,7 +123,8 @@ def _run(session: Session, scratch: Path, *, concurrency: int, uses_gpu: bool) -
                 update: Update = next(self._updates)
             except Exception as error:  # a trial that fails is data
                 update = {"kind": "failed", "reason": _reason(error)}
-            return {"update": update, "done": update["kind"] in ("scored", "failed")}
+            # As text, since Ray flattens mappings on the way.
+            return {"update": json.dumps(update), "done": update["kind"] in ("scored", "failed")}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
             """Nothing: trainings write their own checkpoints."""

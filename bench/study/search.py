@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ def start(
         space_name=checked.space.name,
         space_text=checked.space.text,
         space_hash=checked.space.hash,
-        objectives=_directions(config), hypervolume_reference={},
+        objectives=_directions(config),
+        hypervolume_reference={},
         seed=config.seed,
         versions=versions(),
         git_revision=git_revision(),
@@ -209,8 +210,8 @@ def _pack_data(config: StudyConfig, checked: Checked, report: Progress) -> None:
 
 def _reference_artifact(config: StudyConfig, largest: Architecture, folder: Path) -> JobArtifact:
     """FastViT-T8 at the study's deployment resolution."""
-    published = load_space("fastvit").reference_points[REFERENCE].to_dict()
-    published["settings"]["input_resolution"] = largest.settings["input_resolution"]
+    published: dict[str, Any] = dict(load_space("fastvit").reference_points[REFERENCE].to_dict())
+    published["settings"] = {**published["settings"], "input_resolution": largest.settings["input_resolution"]}
     artifact, _ = make_artifact(config, Architecture.from_dict(published), folder / "artifacts", "reference")
     return artifact
 
@@ -238,7 +239,7 @@ def _directions(config: StudyConfig) -> dict[str, str]:
 
 def _new_name(config: StudyConfig) -> str:
     space = re.sub(r"[^a-z0-9]+", "-", Path(config.space).stem.lower()).strip("-")
-    return f"{space}-{datetime.now(timezone.utc).strftime('%Y%m%d-%H%M%S')}"
+    return f"{space}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
 def _checked_name(name: str) -> str:

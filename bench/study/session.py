@@ -275,9 +275,7 @@ class Session:
         self._images_at_first_rung += int(update["images"]) if rung == 0 else 0
         is_top = rung == len(self.rungs) - 1
         self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
-        told = self.plan.scored(number, rung, float(score["accuracy"]))
-        if told is not None:
-            self.store.record_event(self.study.id, "told", {"number": number, "values": list(told)}, trial_id=trial_id)
+        self.plan.scored(number, rung, float(score["accuracy"]))
         self._drop_checkpoints(rung)
 
     def _drop_checkpoints(self, rung: int) -> None:

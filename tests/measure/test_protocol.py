@@ -66,46 +66,42 @@ def test_order_is_random_balanced_and_seeded() -> None:
 
 def test_child_killed_from_outside_fails_what_it_was_busy_with(job: MakeJob, convolution: MakeOnnx) -> None:
     work = job(convolution("a"), convolution("b"), restarts=2)
-    steps = list(range(1, 2 * 3 * 4 + 1))
-    first_visits = [work.artifacts[index - 1].label for index in next(visiting_order(3, 2, seed=(0, 1))) if index]
+    order = next(visiting_order(3, 2, seed=(work.seed, 1)))
+    position = next(place for place, index in enumerate(order) if index != 0)  # the first that is not the reference
+    victim = work.artifacts[order[position] - 1].label
+    (survivor,) = {"a", "b"} - {victim}
+    # A process has 12 steps: three are loaded, three warmed up, then two blocks of three.
+    killed_after = [12 + 6 + position]
 
-    def kill_when_second_process_has_warmed_up(done: int, total: int) -> None:
-        assert total == steps[-1]
-        if done in killed_at:
-            killed_at.remove(done)
+    def kill(done: int, _: int) -> None:
+        if done in killed_after:
+            killed_after.remove(done)
             (child,) = psutil.Process().children()
             os.kill(child.pid, signal.SIGSEGV)
 
-    # The reference may come first in the second process; the kill comes after it.
-    order = next(visiting_order(3, 2, seed=(0, 1)))
-    killed_at = {12 + 6 + order.index(work.artifacts.index(by_name(work.artifacts, first_visits[0])) + 1)}
-    done = by_label(measure(work, progress=kill_when_second_process_has_warmed_up))
-    lost, kept = done[first_visits[0]], done[first_visits[1]]
+    done = by_label(measure(work, progress=kill))
+    lost, kept = done[victim], done[survivor]
     assert lost.verdict == "failed"
     assert lost.reason == "timing failed (restart 2 of 2): its process was ended by SIGSEGV (Segmentation fault)"
-    assert np.array(lost.samples).shape == np.array(lost.reference_samples).shape == (1, 2, 2)  # nothing is thrown away
+    assert np.array(lost.samples).shape == np.array(lost.reference_samples).shape == (1, 2, 2)  # nothing is lost
     assert kept.verdict == "valid"
     assert np.array(kept.samples).shape == (2, 2, 2)
     assert kept.protocol["children_lost"] == 1
 
 
-def by_name(artifacts: tuple[JobArtifact, ...], label: str) -> JobArtifact:
-    return next(artifact for artifact in artifacts if artifact.label == label)
-
-
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        ("crash", "timing failed (restart 1 of 1): its process was ended by SIGSEGV (Segmentation fault)"),
+        ("crash", "warming up failed (restart 1 of 1): its process was ended by SIGSEGV (Segmentation fault)"),
         ("crash-load", "loading failed (restart 1 of 1): its process was ended by SIGSEGV (Segmentation fault)"),
         ("exit-load", "loading failed (restart 1 of 1): its process ended with status 3: out of luck"),
-        ("flood", "timing failed (restart 1 of 1): it flooded its output (over 4 MiB in one answer)"),
-        ("garbage", "timing failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
-        ("nan", "timing failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
-        ("few", "timing failed (restart 1 of 1): 3 samples were asked for and 2 samples came"),
-        ("none", "timing failed (restart 1 of 1): 3 samples were asked for and none came"),
-        ("zero", "timing failed (restart 1 of 1): a sample of 0 ns; a whole number above 0 is needed"),
-        ("fraction", "timing failed (restart 1 of 1): a sample of 1.5 ns; a whole number above 0 is needed"),
+        ("flood", "warming up failed (restart 1 of 1): it flooded its output (over 4 MiB in one answer)"),
+        ("garbage", "warming up failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
+        ("nan", "warming up failed (restart 1 of 1): its answer is no JSON object (or has NaN in it)"),
+        ("few", "warming up failed (restart 1 of 1): 3 samples were asked for and 2 samples came"),
+        ("none", "warming up failed (restart 1 of 1): 3 samples were asked for and none came"),
+        ("zero", "warming up failed (restart 1 of 1): a sample of 0 ns; a whole number above 0 is needed"),
+        ("fraction", "warming up failed (restart 1 of 1): a sample of 1.5 ns; a whole number above 0 is needed"),
         ("refuse-load", "loading failed (restart 1 of 1): no such operator"),
     ],
 )
@@ -114,8 +110,7 @@ def test_failure_of_one_artifact_leaves_the_others(
 ) -> None:
     artifacts = (scripted_artifact("a"), scripted_artifact(label), scripted_artifact("b"))
     done = by_label(_measure(job(*artifacts), command=scripted, progress=None))
-    warmed = reason.replace("timing", "warming up")
-    assert (done[label].verdict, done[label].reason) in [("failed", reason), ("failed", warmed)]
+    assert (done[label].verdict, done[label].reason) == ("failed", reason)
     assert [done[name].verdict for name in "ab"] == ["valid", "valid"]
 
 
@@ -152,6 +147,15 @@ def test_child_that_cannot_start_fails_all(job: MakeJob, convolution: MakeOnnx) 
         assert measurement.reason is not None
         assert "the child process could not start (restart 1 of 1): " in measurement.reason
         assert "No such file" in measurement.reason
+
+
+def test_relative_path_is_that_of_the_caller(
+    job: MakeJob, convolution: MakeOnnx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    artifact = convolution("a")
+    (measurement,) = measure(job(dataclasses.replace(artifact, path=Path(artifact.path).name)))
+    assert measurement.is_valid
 
 
 def test_damaged_file_is_a_failed_measurement(job: MakeJob, convolution: MakeOnnx, tmp_path: Path) -> None:

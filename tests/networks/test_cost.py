@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.errors import NetworkError
 from bench.networks import build, cost_quantities, costs
 from bench.networks.fold import fold
-from tests.networks.points import POINTS, drawn, point
+
+from .points import POINTS, drawn, point
 
 # Parameters in train form, MACs in train and in deploy form in millions, counted on Apple's and timm's code at
 # 256 x 256; they agree (github.com/apple/ml-fastvit, timm 1.0.31).

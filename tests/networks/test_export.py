@@ -11,7 +11,8 @@ from bench.errors import ExportError
 from bench.networks import build, costs
 from bench.networks.export import OPSET, compare_outputs, export_onnx, parse_model, prepare
 from bench.networks.fold import fold, randomise
-from tests.networks.points import drawn, point, tiny
+
+from .points import drawn, point, tiny
 
 
 def _deploy(seed: int = 0) -> nn.Module:

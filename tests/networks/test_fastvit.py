@@ -14,7 +14,8 @@ from bench.errors import NetworkError
 from bench.networks import build
 from bench.networks.fold import randomise
 from bench.space import Architecture
-from tests.networks.points import POINTS, drawn, point, tiny
+
+from .points import POINTS, drawn, point, tiny
 
 
 def _pair(name: str, **arguments: Any) -> tuple[nn.Module, nn.Module]:
@@ -40,8 +41,7 @@ def test_timm_weights_load_strictly_and_give_the_same_output(name: str) -> None:
     assert float((found - expected).norm() / expected.norm()) <= 1e-10
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("name", ["t8", "sa12"])
+@pytest.mark.parametrize(("name", "memory_format"), [("t8", torch.contiguous_format), ("sa12", torch.channels_last)])
 def test_a_training_step_is_that_of_timm(name: str, memory_format: torch.memory_format) -> None:
     """Output, every gradient and every running statistic, in float64."""
     network, reference = _pair(name)
@@ -54,7 +54,7 @@ def test_a_training_step_is_that_of_timm(name: str, memory_format: torch.memory_
             nn.functional.cross_entropy(module(seen), labels).backward()
         gradients = {name: parameter.grad for name, parameter in reference.named_parameters()}
         for key, parameter in network.named_parameters():
-            torch.testing.assert_close(parameter.grad, gradients[key], rtol=1e-7, atol=1e-11, msg=key)
+            torch.testing.assert_close(parameter.grad, gradients[key], rtol=1e-7, atol=1e-11)
         for key, buffer in network.named_buffers():
             torch.testing.assert_close(buffer, reference.state_dict()[key], rtol=1e-9, atol=1e-12, msg=key)
 

@@ -8,17 +8,17 @@ from bench.errors import FoldError
 from bench.networks import build
 from bench.networks.fold import NormedAttention, fold, fold_proven, prove_fold, randomise
 from bench.networks.mobileone import LayerScale
-from tests.networks.points import POINTS, drawn, point, tiny
+
+from .points import POINTS, drawn, point, tiny
 
 
 def _norms(network: nn.Module) -> list[nn.Module]:
     return [m for m in network.modules() if isinstance(m, nn.BatchNorm2d | LayerScale | nn.Dropout)]
 
 
-@pytest.mark.parametrize("keeps_norm", [False, True])
 @pytest.mark.parametrize("name", POINTS)
-def test_fold_of_published_points_is_exact(name: str, keeps_norm: bool) -> None:
-    assert prove_fold(build(point(name)), resolution=32, fold_attention_norm=not keeps_norm) <= 1e-10
+def test_fold_of_published_points_is_exact(name: str) -> None:
+    assert prove_fold(build(point(name)), resolution=32) <= 1e-10
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -86,7 +86,7 @@ def test_a_norm_without_a_rule_is_refused() -> None:
 
 
 def test_a_wrong_deploy_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.networks.fold._scale_output", lambda layer, layer_scale: None)
+    monkeypatch.setattr("bench.networks.fold._scale_output", lambda *_: None)
     with pytest.raises(FoldError, match=r"differs from its train form by \S+ \(relative, float64\); at most 1e-10"):
         prove_fold(build(tiny()))
 

@@ -9,7 +9,8 @@ from bench.errors import NetworkError
 from bench.networks import build
 from bench.networks.fold import fold, randomise
 from bench.networks.weights import load_weights, replace_head, save_weights
-from tests.networks.points import point, tiny
+
+from .points import point, tiny
 
 
 @pytest.mark.parametrize("form", ["train", "deploy"])
@@ -27,7 +28,7 @@ def test_weights_come_back_as_they_were(form: str, tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = save_weights(build(tiny()), tmp_path / "weights.safetensors")
-    with pytest.raises(NetworkError, match="do not fit the network .* every name and shape has to match"):
+    with pytest.raises(NetworkError, match=r"do not fit the network .* every name and shape has to match"):
         load_weights(build(point("t8")), path)
 
 

@@ -3,7 +3,8 @@
 import torch
 
 from bench.networks import build
-from tests.networks.points import point
+
+from .points import point
 
 torch.set_num_threads(1)
 network = build(point("t8"), num_classes=10).to(memory_format=torch.channels_last)

@@ -144,5 +144,5 @@ def test_bad_shapes_are_named(change: dict[str, object], message: str) -> None:
 
 
 def test_something_else_than_a_mapping_is_refused() -> None:
-    with pytest.raises(SpaceError, match="an architecture is 3; allowed: a mapping"):
+    with pytest.raises(SpaceError, match=r"an architecture is 3; allowed: a mapping"):
         Architecture.from_dict(3)  # type: ignore[arg-type]

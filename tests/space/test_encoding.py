@@ -113,11 +113,10 @@ stages:
 """
     space = parse_space(text, source="xor")
     names = [decision.name for decision in all_decisions(space)]
-    assert len(names) == len(set(names)) == 4
     assert names[2:] == [
         "stage3.depth[stage1.depth=1|2, stage2.depth=1|2]",
-        "stage3.depth[stage1.depth=1|2, stage2.depth=2|1; choices=3|4]",
-    ] or names[3].endswith("]")
+        "stage3.depth[stage1.depth=1|2, stage2.depth=1|2; choices=3|4]",
+    ]
     assert count(space) == 8
 
 
@@ -126,12 +125,12 @@ def test_rules_do_not_change_decisions(tricky: Space) -> None:
 
 
 def test_an_index_that_is_no_choice_is_named(tricky: Space) -> None:
-    with pytest.raises(SpaceError, match="choice 2 of stage1.width; it has 2; choose 0 to 1"):
+    with pytest.raises(SpaceError, match=r"choice 2 of stage1.width; it has 2; choose 0 to 1"):
         compose(tricky, lambda _: 2)
 
 
 def test_an_architecture_outside_has_no_decisions(tricky: Space) -> None:
-    with pytest.raises(SpaceError, match="is not in space 'tricky': input_resolution is 256; the space allows 32"):
+    with pytest.raises(SpaceError, match=r"is not in space 'tricky': input_resolution is 256; the space allows 32"):
         decisions(tricky, FASTVIT.reference_points["fastvit_t8"])
 
 

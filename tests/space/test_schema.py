@@ -143,12 +143,12 @@ def test_conditions_in_a_circle_are_refused() -> None:
         "  - depth: {when: stage2.depth == 1, choices: 1, otherwise: 2}\n"
         "  - depth: {when: stage1.depth == 1, choices: 1, otherwise: 2}\n  - {}\n  - {}\n"
     )
-    with pytest.raises(SpaceError, match="in a circle: stage1.depth -> stage2.depth -> stage1.depth"):
+    with pytest.raises(SpaceError, match=r"in a circle: stage1.depth -> stage2.depth -> stage1.depth"):
         parse_space(text, source="small.yaml")
 
 
 def test_choices_that_exclude_each_other_are_refused() -> None:
-    with pytest.raises(SpaceError, match="head_dim has no possible value in any context"):
+    with pytest.raises(SpaceError, match=r"head_dim has no possible value in any context"):
         parse_space(HEAD + STAGES + "  mixer: attention\n  head_dim: [32, 64]\n", source="small.yaml")
 
 
@@ -159,7 +159,7 @@ def test_too_many_tied_choices_are_refused() -> None:
         f"{HEAD}every_stage:\n  depth: {{from: 1, to: 64, step: 1}}\n  width: {{from: 8, to: 512, step: 8}}\n"
         f"  mlp_ratio: 2\nstages: [{{}}, {{}}, {{}}, {{depth: {{when: {condition} < 9, choices: 1, otherwise: 2}}}}]\n"
     )
-    with pytest.raises(SpaceError, match="the conditions tie too many choices together at stage2.depth"):
+    with pytest.raises(SpaceError, match=r"the conditions tie too many choices together at stage2.depth"):
         parse_space(text, source="small.yaml")
 
 
@@ -198,7 +198,7 @@ def test_load_finds_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "smoke.yaml").write_text(HEAD + STAGES)
     assert load_space("smoke").name == "small"
     assert load_space("smoke.yaml").source == "smoke.yaml"
-    with pytest.raises(ContentError, match="'smok'; known: .*; did you mean 'smoke'?"):
+    with pytest.raises(ContentError, match=r"'smok'; known: .*; did you mean 'smoke'?"):
         load_space("smok")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpaceError, match=re.escape("bytes.yaml is not text; allowed: YAML in UTF-8")):

@@ -25,7 +25,7 @@ def test_added_rules_are_carried_by_the_text(tricky: Space) -> None:
 
 
 def test_a_bad_added_rule_is_named(tricky: Space) -> None:
-    with pytest.raises(SpaceError, match="unknown word 'mac_g' at column 1 of 'mac_g < 1'; .*did you mean 'macs_g'?"):
+    with pytest.raises(SpaceError, match=r"unknown word 'mac_g' at column 1 of 'mac_g < 1'; .*did you mean 'macs_g'?"):
         tricky.with_rules(["mac_g < 1"])
 
 
@@ -63,10 +63,9 @@ def test_what_is_outside_is_named_word_by_word(tricky: Space) -> None:
     assert set(tricky.outside(Architecture.from_dict(changed))) == {
         "stem_width is 40; the space allows stage1",
         "stage2.position is conditional; the space allows none",
-        "stage2.position_kernel is 7; the space allows 7",
         "stage4.width is 64; the space allows 32, 40, 48",
         "stage4.head_dim is 32; the space allows 16",
-    } - {"stage2.position_kernel is 7; the space allows 7"}
+    }
     assert not tricky.contains(Architecture.from_dict(changed))
 
 
@@ -90,7 +89,7 @@ def test_describe_lists_choices_with_their_context(tricky: Space) -> None:
 
 
 def test_describe_names_values_that_can_never_be(tricky: Space) -> None:
-    text = tricky.text.replace("[16, 24]", "[16, 24, 10]")
+    text = tricky.text.replace("[16, 24]", "[16, 24, 9]")
     (row, *_) = [row for row in describe(parse_space(text, source="x")) if row.never]
-    assert (row.word, row.never) == ("head_dim", (10,))
+    assert (row.word, row.never) == ("head_dim", (9,))
     assert not any(row.never for row in describe(load_space("fastvit")))

@@ -60,9 +60,7 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
 def _program(name: str) -> str:
     found = shutil.which(name)
     # Debian keeps the server's programs out of PATH.
-    places = (
-        [found] if found else sorted(str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    )
+    places = [found] if found else sorted(str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     if not places:
         pytest.skip(f"needs PostgreSQL's {name}")
     return places[-1]

@@ -64,9 +64,7 @@ def test_trial_collects_its_results(store: Store, study: StudyRecord, trial: Tri
     store.record_costs(trial.id, {"params": 3_996_040})
     store.add_stage_seconds(trial.id, {"build": 0.25, "train": 1.5})
     store.add_stage_seconds(trial.id, {"train": 2.0})
-    artifact = store.record_artifact(
-        trial.id, sha256="cd" * 32, format="onnx", num_bytes=2**33, details={"opset": 20}
-    )
+    artifact = store.record_artifact(trial.id, sha256="cd" * 32, format="onnx", num_bytes=2**33, details={"opset": 20})
     measurement = add_measurement(store, trial)
     scores = (add_score(store, trial, rung=0), add_score(store, trial, rung=1, accuracy=0.75))
     finished = store.set_trial_status(trial.id, "complete")
@@ -81,9 +79,7 @@ def test_trial_collects_its_results(store: Store, study: StudyRecord, trial: Tri
     assert measurement.samples["artifact"] == [[[12_500_001, 12_499_998]]]
 
 
-def test_results_of_one_trial_are_not_those_of_another(
-    store: Store, study: StudyRecord, trial: TrialRecord
-) -> None:
+def test_results_of_one_trial_are_not_those_of_another(store: Store, study: StudyRecord, trial: TrialRecord) -> None:
     other = add_trial(store, study, "other")
     add_score(store, other)
     add_measurement(store, other)
@@ -141,9 +137,7 @@ def test_measurement_outside_any_study_is_kept_without_one(store: Store) -> None
 
 def _trial_in(store: Store, study: StudyRecord, status: str) -> TrialRecord:
     trial = add_trial(store, study, f"in-{status}")
-    path = {"queued": (), "running": ("running",), "paused": ("running", "paused")}.get(
-        status, ("running", status)
-    )
+    path = {"queued": (), "running": ("running",), "paused": ("running", "paused")}.get(status, ("running", status))
     for step in path:
         store.set_trial_status(trial.id, step, reason="as wanted")  # type: ignore[arg-type]
     return trial
@@ -163,9 +157,7 @@ def test_trial_moves_only_where_it_makes_sense(store: Store, study: StudyRecord,
 def test_finished_trial_never_runs_again(store: Store, study: StudyRecord) -> None:
     trial = _trial_in(store, study, "failed")
     before = store.events(study.id)
-    with pytest.raises(
-        StoreError, match="is failed and cannot become running; failed is final; add a new trial"
-    ):
+    with pytest.raises(StoreError, match="is failed and cannot become running; failed is final; add a new trial"):
         store.start_trial(trial.id)
     with pytest.raises(StoreError, match="is failed and takes no more scores"):
         add_score(store, trial)

@@ -19,9 +19,7 @@ from .processes import start_lock_holder
 def _fill(store: Store, study: StudyRecord) -> int:
     """Append events until the disk is full; how many were stored."""
     num_before = len(store.events(study.id))
-    with pytest.raises(
-        StoreError, match=r"no space left for database .*; what was stored before is safe, .*; free"
-    ):
+    with pytest.raises(StoreError, match=r"no space left for database .*; what was stored before is safe, .*; free"):
         _append_notes(store, study, count=10_000)
     return len(store.events(study.id)) - num_before
 
@@ -64,9 +62,7 @@ def test_disk_too_full_for_a_new_database_leaves_nothing_half_made(tmp_path: Pat
             add_study(store)
 
 
-def test_database_that_may_not_grow_keeps_what_was_stored(
-    store: Store, study: StudyRecord, tmp_path: Path
-) -> None:
+def test_database_that_may_not_grow_keeps_what_was_stored(store: Store, study: StudyRecord, tmp_path: Path) -> None:
     def limit(connection: sqlite3.Connection, _entry: object) -> None:
         connection.execute("PRAGMA max_page_count = 100")
 
@@ -82,9 +78,7 @@ def test_lock_held_too_long_is_an_error_in_words(store: Store, study: StudyRecor
     path = tmp_path / "bench.db"
     holder = start_lock_holder(path)
     with open_store(path, timeout_s=0.2) as impatient:
-        with pytest.raises(
-            StoreError, match=r"stayed locked by another process for 0.2 s; .*; end the program"
-        ):
+        with pytest.raises(StoreError, match=r"stayed locked by another process for 0.2 s; .*; end the program"):
             add_trial(impatient, study)
         assert impatient.trials(study.id) == ()
         holder.communicate(timeout=10)
@@ -105,9 +99,7 @@ def test_new_database_locked_by_another_process_is_an_error_in_words(tmp_path: P
 def test_file_that_is_no_database_is_left_alone(tmp_path: Path, content: bytes, read_only: bool) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(
-        StoreError, match=r"notes.txt is not a database; an SQLite file is needed; give another --db"
-    ):
+    with pytest.raises(StoreError, match=r"notes.txt is not a database; an SQLite file is needed; give another --db"):
         open_store(path, read_only=read_only)
     assert path.read_bytes() == content
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
@@ -126,9 +118,7 @@ def test_damaged_database_says_how_to_save_what_is_left(tmp_path: Path) -> None:
         open_store(path)
 
 
-def test_failed_transaction_leaves_neither_row_nor_event(
-    store: Store, study: StudyRecord, trial: TrialRecord
-) -> None:
+def test_failed_transaction_leaves_neither_row_nor_event(store: Store, study: StudyRecord, trial: TrialRecord) -> None:
     before = (store.trial(trial.id), store.events(study.id))
     with pytest.raises(StoreError, match="a value cannot be stored"):
         store.record_costs(trial.id, {"params": float("nan")})

@@ -41,9 +41,7 @@ def test_argument_rules_over_the_variable(here: Path, monkeypatch: pytest.Monkey
     assert [path.name for path in here.iterdir()] == ["given.db"]
 
 
-def test_database_stays_where_it_was_when_the_folder_changes(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_database_stays_where_it_was_when_the_folder_changes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store("bench.db") as store:
         store._engine.dispose()
         (here / "other").mkdir()
@@ -52,13 +50,9 @@ def test_database_stays_where_it_was_when_the_folder_changes(
     assert list((here / "other").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "given", ["no/such/bench.db", "sqlite:///no/such/bench.db", Path("no/such/bench.db")]
-)
+@pytest.mark.parametrize("given", ["no/such/bench.db", "sqlite:///no/such/bench.db", Path("no/such/bench.db")])
 def test_missing_folder_of_a_given_path_is_not_made(here: Path, given: str | Path) -> None:
-    with pytest.raises(
-        StoreError, match=r"no folder '.*/no/such' for the database; .*; run: mkdir -p .*/no/such$"
-    ):
+    with pytest.raises(StoreError, match=r"no folder '.*/no/such' for the database; .*; run: mkdir -p .*/no/such$"):
         open_store(given)
     assert list(here.iterdir()) == []
 
@@ -66,9 +60,7 @@ def test_missing_folder_of_a_given_path_is_not_made(here: Path, given: str | Pat
 def test_reading_needs_a_database_and_makes_nothing(here: Path) -> None:
     with pytest.raises(StoreError, match=r"no database 'results/bench.db'; reading needs one"):
         open_store(read_only=True)
-    with pytest.raises(
-        StoreError, match=r"no database 'bench.db'; reading needs one; run bench search first"
-    ):
+    with pytest.raises(StoreError, match=r"no database 'bench.db'; reading needs one; run bench search first"):
         open_store("bench.db", read_only=True)
     assert list(here.iterdir()) == []
 
@@ -129,9 +121,7 @@ def test_url_that_means_nothing_says_what_would(here: Path, url: str, message: s
 
 def test_driver_that_is_not_installed_names_the_extra(here: Path) -> None:
     # pg8000 is a driver that SQLAlchemy knows and this project never installs.
-    with pytest.raises(
-        MissingExtra, match=r"the driver of 'postgresql\+pg8000' .*pip install 'bench\[postgresql\]'"
-    ):
+    with pytest.raises(MissingExtra, match=r"the driver of 'postgresql\+pg8000' .*pip install 'bench\[postgresql\]'"):
         open_store("postgresql+pg8000://host/bench")
 
 

@@ -107,7 +107,5 @@ def test_store_opened_for_reading_refuses_to_write(store: Store, url: str) -> No
 
 
 def test_server_that_does_not_answer_is_an_error_in_words(server_url: str) -> None:
-    with pytest.raises(
-        StoreError, match=r"database postgresql://bench@/postgres\?host=.* refused .*check the server"
-    ):
+    with pytest.raises(StoreError, match=r"database postgresql://bench@/postgres\?host=.* refused .*check the server"):
         open_store(server_url.replace("host=", "host=/no/such"), timeout_s=1)

@@ -40,9 +40,7 @@ def test_migrations_make_the_tables(tmp_path: Path) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
-        assert "AUTOINCREMENT" in str(
-            connection.scalar(text("SELECT sql FROM sqlite_schema WHERE name = 'events'"))
-        )
+        assert "AUTOINCREMENT" in str(connection.scalar(text("SELECT sql FROM sqlite_schema WHERE name = 'events'")))
     engine.dispose()
 
 
@@ -79,9 +77,7 @@ def test_newer_schema_is_refused_and_left_alone(tmp_path: Path, read_only: bool)
 def test_database_of_another_program_is_refused(tmp_path: Path, statements: tuple[str, ...]) -> None:
     path = tmp_path / "other.db"
     _execute(path, *statements)
-    with pytest.raises(
-        StoreError, match=r"belongs to another program \((tables photos|schema 1f2e3d)\); .*--db"
-    ):
+    with pytest.raises(StoreError, match=r"belongs to another program \((tables photos|schema 1f2e3d)\); .*--db"):
         open_store(path)
 
 

@@ -43,7 +43,9 @@ def test_before_the_end_one_in_three_goes_on_the_highest_rung_first():
     ]
     arguments = {"maximise": MAXIMISE, "reduction": 3.0, "is_last_call": False}
     assert next_promotion(rungs, **arguments) == (4, 1)
-    assert next_promotion([Rung(images=10, values={0: (1.0, 1.0)}, promoted=frozenset()), *rungs[1:]], **arguments) is None
+    assert (
+        next_promotion([Rung(images=10, values={0: (1.0, 1.0)}, promoted=frozenset()), *rungs[1:]], **arguments) is None
+    )
 
 
 def test_rungs_are_whole_batches_that_rise():

@@ -1,0 +1,207 @@
+"""Studies over a real store whose workers follow a script: what a network scores and takes follows from its id.
+
+The updates have the shape of those of `bench.study.evaluation`; everything between them and the database is real.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Measurement, summarise
+from bench.networks.cost import cost_quantities
+from bench.space import Architecture, Space, load_space
+from bench.store import Store, StudyRecord
+from bench.study.config import StudyConfig
+from bench.study.evaluation import EvaluationJob, Update
+from bench.study.objectives import parse_objectives
+from bench.study.session import Session
+
+Worker = Callable[[EvaluationJob], Iterator[Update]]
+
+CORNER = {"accuracy": 0.0, "latency_ms": 20.0, "params_m": 0.1, "macs_g": 0.002, "artifact_mb": 1.0}
+
+
+def config_of(**settings: Any) -> StudyConfig:
+    """A small study of two rungs, with the pictures and costs of nothing."""
+    base = {"space": "smoke", "budget": 8, "proxy": {"images": 96, "rungs": 2, "batch_size": 16}}
+    return StudyConfig.from_dict({**base, **settings})
+
+
+def add_study(
+    store: Store, config: StudyConfig, *, name: str = "scripted", space: Space | None = None, **fields: Any
+) -> StudyRecord:
+    space = space or load_space(config.space).with_rules(config.rules)
+    objectives = parse_objectives(config.objectives)
+    decided = {
+        "config": config.to_dict(),
+        "space_name": space.name,
+        "space_text": space.text,
+        "space_hash": space.hash,
+        "objectives": {found.name: "maximize" if found.maximise else "minimize" for found in objectives},
+        "hypervolume_reference": {found.name: CORNER[found.name] for found in objectives},
+        "seed": config.seed,
+        "versions": {},
+        "git_revision": None,
+        "fingerprint": {"machine": {"cpu": "a scripted CPU"}},
+    }
+    return store.create_study(name, **{**decided, **fields})
+
+
+def session_of(
+    store: Store,
+    study: StudyRecord,
+    folder: Path,
+    *,
+    concurrency: int = 1,
+    listener: Callable[..., None] = lambda session, kind, data: None,
+) -> Session:
+    """The study as its record has it: a new one from its start, an old one from where it was left."""
+    config = StudyConfig.from_dict(study.config)
+    return Session(
+        store,
+        study,
+        config,
+        load_space(config.space).with_rules(config.rules),
+        folder,
+        concurrency=concurrency,
+        threads=1,
+        device="cpu",
+        reference={} if "latency_ms" in study.objectives else None,
+        listener=listener,
+    )
+
+
+def luck(architecture: Architecture) -> float:
+    """A number of a network, between 0 and 1, as if it had been found by trying."""
+    return random.Random(architecture.id).random()
+
+
+def accuracy(architecture: Architecture, rung: int) -> float:
+    return round(
+        0.3 + 0.1 * rung + 0.3 * cost_quantities(architecture)["params_m"] / 0.08 + 0.2 * luck(architecture), 4
+    )
+
+
+def latency_ms(architecture: Architecture) -> float:
+    return round(1.0 + 5000.0 * cost_quantities(architecture)["macs_g"] + luck(architecture), 4)
+
+
+def measurement(architecture: Architecture, *, median_ms: float) -> Measurement:
+    """Samples with that median and a reference of 4 ms."""
+    middle = round(median_ms * 1e6)
+    block = (middle - 1000, middle, middle + 1000)
+    reference = (3_999_000, 4_000_000, 4_001_000)
+    return Measurement(
+        label="trial",
+        architecture_id=architecture.id,
+        artifact_sha256="ab" * 32,
+        runner="cpu",
+        runtime="onnxruntime",
+        threads=1,
+        resolution=64,
+        samples=((block, block), (block, block)),
+        reference_samples=((reference, reference), (reference, reference)),
+        verdict="valid",
+        reason=None,
+        fingerprint={"machine": {"cpu": "a scripted CPU"}},
+        protocol={"restarts": 2},
+    )
+
+
+def prepared(architecture: Architecture) -> Update:
+    costs = dict(cost_quantities(architecture))
+    return {
+        "kind": "prepared",
+        "figures": {**costs, "artifact_mb": costs["params_m"] * 4},
+        "artifact": {"sha256": "ab" * 32, "format": "onnx", "bytes": round(costs["params_m"] * 4e6), "opset": 20},
+        "seconds": {"build": 0.1, "export": 0.2},
+    }
+
+
+def measured(architecture: Architecture) -> Update:
+    found = measurement(architecture, median_ms=latency_ms(architecture))
+    summary = summarise(found)
+    return {
+        "kind": "measured",
+        "figures": {"latency_ms": summary.median_ms},
+        "measurement": found.to_dict(),
+        "summary": asdict(summary),
+        "seconds": {"time": 0.5},
+    }
+
+
+def scored(job: EvaluationJob, value: float) -> Update:
+    images = job.rungs[job.rung]
+    return {
+        "kind": "scored",
+        "rung": job.rung,
+        "score": {
+            "accuracy": value,
+            "loss": 1.0,
+            "curve": [(images, 1.0)],
+            "fidelity": {"data": "scripted", "classes": 2, "images_seen": images, "training": {"seed": 0}},
+            "seconds": 1.0,
+            "waiting_share": 0.0,
+        },
+        "weights_path": None,
+        "images": images - (job.rungs[job.rung - 1] if job.rung else 0),
+        "seconds": {"train": 1.0},
+    }
+
+
+def works(job: EvaluationJob) -> Iterator[Update]:
+    """A job that goes well."""
+    architecture = Architecture.from_dict(job.architecture)
+    if not job.is_prepared:
+        yield prepared(architecture)
+        if job.reference is not None:
+            yield measured(architecture)
+    yield {"kind": "training", "images_seen": 0, "seconds": {"build to train": 0.1}}
+    yield scored(job, accuracy(architecture, job.rung))
+
+
+def fails_sometimes(job: EvaluationJob) -> Iterator[Update]:
+    """A fifth of the networks fails, each always at the same place: before it is timed, or at the top rung."""
+    chance = luck(Architecture.from_dict(job.architecture))
+    if chance < 0.1 or (chance < 0.2 and job.rung > 0):
+        yield {"kind": "failed", "reason": f"scripted failure ({chance:.3f})"}
+    else:
+        yield from works(job)
+
+
+def fails(job: EvaluationJob) -> Iterator[Update]:
+    yield {"kind": "failed", "reason": f"trial {job.number} is scripted to fail"}
+
+
+def drive(session: Session, worker: Worker = works, *, seed: int = 0) -> Session:
+    """Runs a session to its end; with several jobs in flight a seeded die says whose update comes next."""
+    die = random.Random(seed)
+    jobs: dict[int, Iterator[Update]] = {}
+    idle = 0
+    while not session.plan.is_done:
+        while (job := session.next_job()) is not None:
+            jobs[job.number] = worker(job)
+            idle = 0
+        # A plan that has nothing to start and waits for nothing may find once that its space is used up.
+        idle = 0 if jobs else idle + 1
+        assert idle < 3, "the plan neither works nor ends"
+        if jobs:
+            number = die.choice(list(jobs))
+            update = next(jobs[number])
+            session.update(number, update)
+            if update["kind"] in ("scored", "failed"):
+                del jobs[number]
+    return session
+
+
+def run_study(
+    store: Store, folder: Path, worker: Worker = works, *, concurrency: int = 1, seed: int = 0, **settings: Any
+) -> Session:
+    """A whole study from its start to its end."""
+    session = session_of(store, add_study(store, config_of(**settings)), folder, concurrency=concurrency)
+    drive(session, worker, seed=seed).finish()
+    return session
