@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.api import Study, load_study, search
 
-__version__ = "0.1.0"
+from bench.version import __version__
+
 __all__ = ["Study", "__version__", "load_study", "search"]
 
 

@@ -45,9 +45,24 @@ class Study:
 
 
 _COLUMNS = (
-    "number", "name", "architecture_id", "source", "status", "reason", "accuracy", "images_seen", "latency_ms",
-    "latency_low_ms", "latency_high_ms", "ratio_to_reference", "params_m", "macs_g", "artifact_mb", "is_front", "architecture",
-)  # fmt: skip
+    "number",
+    "name",
+    "architecture_id",
+    "source",
+    "status",
+    "reason",
+    "accuracy",
+    "images_seen",
+    "latency_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "ratio_to_reference",
+    "params_m",
+    "macs_g",
+    "artifact_mb",
+    "is_front",
+    "architecture",
+)
 
 
 def search(

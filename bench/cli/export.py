@@ -76,8 +76,8 @@ def export(
     )
     click.echo(f"wrote {out}: {kind}, {artifact.bytes / 1e6:.2f} MB, sha256 {artifact.sha256}")
     click.echo(
-        f"opset {artifact.opset}, {artifact.exporter} exporter of {artifact.exporter_version}, input 1x3x{artifact.resolution}x"
-        f"{artifact.resolution}, relative error against torch {artifact.error:.1e}"
+        f"opset {artifact.opset}, {artifact.exporter} exporter of {artifact.exporter_version}, "
+        f"input 1x3x{artifact.resolution}x{artifact.resolution}, relative error against torch {artifact.error:.1e}"
     )
     for note in notes:
         click.echo(note)
@@ -91,6 +91,7 @@ def _reference_point(name: str, space: str) -> Architecture:
     if name not in points:
         known = ", ".join(points) or "none"
         raise SpaceError(
-            f"no reference point {name!r} in space {space!r}; known: {known}{nearest(name, points)}; a trial is STUDY/NUMBER"
+            f"no reference point {name!r} in space {space!r}; known: {known}{nearest(name, points)}; "
+            "a trial is STUDY/NUMBER"
         )
     return points[name]

@@ -12,8 +12,8 @@ import traceback
 
 import click
 
-from bench import __version__
 from bench.errors import BenchError, nearest
+from bench.version import __version__
 
 # Command -> (module, function, one line of help).
 COMMANDS: dict[str, tuple[str, str, str]] = {

@@ -124,9 +124,8 @@ def check(name: str, rules: tuple[str, ...]) -> None:
     valid = estimate_valid(found, cost_quantities, samples=500)
     for key, point in found.reference_points.items():
         click.echo(f"reference point {key}: {_standing(found, point) or 'in the space'}")
-    click.echo(
-        f"{found.name} is valid: {count_all(found):,} networks, {'' if valid.is_exact else 'about '}{valid.estimate:.3g} obey the rules"
-    )
+    about = "" if valid.is_exact else "about "
+    click.echo(f"{found.name} is valid: {count_all(found):,} networks, {about}{valid.estimate:.3g} obey the rules")
     if valid.high == 0 or (valid.is_exact and valid.estimate == 0):
         click.echo("no architecture obeys the rules: a search would refuse to start")
 

@@ -124,8 +124,8 @@ def _hover(trial: TrialView) -> str:
     )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in trial.figures.items())
     return (
-        f"<b>#{trial.number} {trial.name or trial.architecture_id}</b><br>accuracy {trial.accuracy[trial.rung or 0]:.3f} "
-        f"after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
+        f"<b>#{trial.number} {trial.name or trial.architecture_id}</b><br>"
+        f"accuracy {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
     )
 
 
@@ -145,6 +145,6 @@ def _title(view: StudyView) -> str:
     hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
     return (
         f"{study.name}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
-        f"<br><sup>space {study.space_name}, data {data}, {study.config['proxy']['images']:,} pictures at the top rung, "
-        f"timed on {machine}</sup>"
+        f"<br><sup>space {study.space_name}, data {data}, "
+        f"{study.config['proxy']['images']:,} pictures at the top rung, timed on {machine}</sup>"
     )

@@ -85,7 +85,9 @@ class Plan:
     @property
     def is_done(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
-        return not self.running and (self.stop_reason is not None or (self._is_last_call() and self._promotion() is None))
+        return not self.running and (
+            self.stop_reason is not None or (self._is_last_call() and self._promotion() is None)
+        )
 
     @property
     def exhausted_reason(self) -> str | None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import __version__
 from bench.errors import ConfigError, SearchError
 from bench.measure import JobArtifact, exclusive, fingerprint, measure, summarise
 from bench.proxies.datasets import open_data
@@ -24,6 +23,7 @@ from bench.study.evaluation import cache_folder, cpu_lock_folder, make_artifact,
 from bench.study.objectives import parse_objectives
 from bench.study.preflight import Checked, check
 from bench.study.session import Listener, Session
+from bench.version import __version__
 
 Progress = Callable[[str, int, int], None]
 
@@ -254,7 +254,8 @@ def _refuse_taken(store: Store, name: str) -> None:
     for study in store.studies():
         if study.name == name:
             raise SearchError(
-                f"there is a study {name!r} already ({study.status}); --resume {name} goes on with it; or choose another --name"
+                f"there is a study {name!r} already ({study.status}); --resume {name} goes on with it; "
+                "or choose another --name"
             )
 
 
