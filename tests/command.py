@@ -108,9 +108,9 @@ def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
     found = []
     for member in family(process.pid):
         with suppress(psutil.NoSuchProcess):
-            if "ray::" in (name := " ".join(member.cmdline())) and "Trainable" in name:
+            if "ray::" in (name := " ".join(member.cmdline())) and ("Evaluation" in name or "Trainable" in name):
                 found.append(member)
-    assert len(found) == 1, [member.cmdline() for member in family(process.pid)]
+    assert len(found) == 1, found
     return found[0]
 
 

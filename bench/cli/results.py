@@ -69,4 +69,11 @@ def as_data(view: StudyView) -> dict[str, Any]:
             for trial in view.trials
         ],
         "stage_seconds": stage_seconds(view),
+        "seconds": (view.study.finished_at - view.study.created_at).total_seconds() if view.study.finished_at else None,
+        "config": dict(view.study.config),
+        "space_hash": view.study.space_hash,
+        "seed": view.study.seed,
+        "versions": dict(view.study.versions),
+        "git_revision": view.study.git_revision,
+        "fingerprint": dict(view.study.fingerprint),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +74,7 @@ _SETTINGS = {
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
 @click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")
-@click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.002].")
+@click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.005].")
 @click.option("--runner", help="Where candidates are timed: cpu, cuda [default: cpu].")
 @click.option("--runtime", help="What runs them there: onnxruntime, torch [default: onnxruntime].")
 @click.option("--threads", type=int, help="Threads of the timed runtime [default: 1].")
@@ -90,6 +89,7 @@ _SETTINGS = {
 )
 @click.option("--name", help="Name of the study [default: space and time].")
 @click.option("--resume", metavar="NAME", help="Go on with an unfinished study.")
+@click.option("--repeat", metavar="NAME", help="Run a stored study again, from its database alone, under a new name.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -103,6 +103,7 @@ def search(
     config_file: Path | None,
     name: str | None,
     resume: str | None,
+    repeat: str | None,
     out: Path,
     as_json: bool,
     db: str | None,
@@ -117,23 +118,59 @@ def search(
     from bench.errors import ConfigError
     from bench.report.live import Display
     from bench.store import open_store
+    from bench.study import search as study_search
 
     given = {_SETTINGS.get(key, key): value for key, value in flags.items() if value is not None and value != ()}
     if "objectives" in given:
         given["objectives"] = tuple(word.strip() for word in given["objectives"].split(",") if word.strip())
-    if resume and (name or config_file or any(not key.startswith("execution.") for key in given)):
+    _refuse_mixture(resume, repeat, name, config_file, given)
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
+    config = None if resume or repeat else _config(config_file, given)
+    # Ctrl-C and a polite kill end the same way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with open_store(db) as store, Display(as_json=as_json) as display:
+        try:
+            if resume:
+                study = _resume(store, display, resume, given)
+            elif repeat:
+                study = study_search.repeat(store, repeat, name=name, listener=display.event, progress=display.progress)
+            else:
+                assert config is not None
+                study = study_search.start(config, store, name=name, listener=display.event, progress=display.progress)
+        except KeyboardInterrupt:
+            display.close()
+            if display.study_name:
+                again = f"bench search --resume {display.study_name}"
+                click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
+            raise
+        print_results(store, study.name, out=out, as_json=as_json, db=db)
+
+
+def _refuse_mixture(
+    resume: str | None, repeat: str | None, name: str | None, config_file: Path | None, given: dict[str, Any]
+) -> None:
+    """Settings come from the database or from flags, not from both."""
+    from bench.errors import ConfigError
+
+    execution_only = all(key.startswith("execution.") for key in given)
+    if resume and (repeat or name or config_file or not execution_only):
         raise ConfigError(
             "--resume goes on with the stored settings; beside it only --concurrency, --device, --ray-address, --db, "
             "--out and --json are allowed; leave the others out, or start a new study"
         )
-    if not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
-    config = None if resume else _config(config_file, given)
-    # Ctrl-C and a polite kill end the same way.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with open_store(db) as store, Display(as_json=as_json) as display:
-        study = _run(store, display, config, name=resume or name, given=given)
-        print_results(store, study.name, out=out, as_json=as_json, db=db)
+    if repeat and (config_file or given):
+        raise ConfigError(
+            "--repeat takes the stored settings; beside it only --name, --db, --out and --json are allowed; "
+            "leave the others out, or start a new study"
+        )
+
+
+def _resume(store: Store, display: Display, name: str, given: dict[str, Any]) -> StudyRecord:
+    from bench.study import search as study_search
+
+    execution = {key.removeprefix("execution."): value for key, value in given.items()}
+    return study_search.resume(store, name, listener=display.event, progress=display.progress, execution=execution)
 
 
 def _config(config_file: Path | None, given: dict[str, Any]) -> StudyConfig:
@@ -150,29 +187,3 @@ def _checked(key: str, value: Any) -> Any:
     section, _, last = key.rpartition(".")
     StudyConfig.from_dict({section: {last: value}} if section else {last: value})
     return value
-
-
-def _run(
-    store: Store, display: Display, config: StudyConfig | None, *, name: str | None, given: dict[str, Any]
-) -> StudyRecord:
-    from bench.study import search as study_search
-    from bench.study.config import ExecutionConfig
-
-    try:
-        if config is None:
-            assert name is not None
-            known = {field.name for field in fields(ExecutionConfig)}
-            execution = {key.removeprefix("execution."): value for key, value in given.items()}
-            assert set(execution) <= known
-            return study_search.resume(
-                store, name, listener=display.event, progress=display.progress, execution=execution
-            )
-        return study_search.start(config, store, name=name, listener=display.event, progress=display.progress)
-    except KeyboardInterrupt:
-        display.close()
-        if display.study_name:
-            click.echo(
-                f"\ninterrupted; nothing finished is lost. Go on with:  bench search --resume {display.study_name}",
-                err=True,
-            )
-        raise

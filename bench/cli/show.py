@@ -70,7 +70,7 @@ def show(what: str, db: str | None, as_json: bool) -> None:
                 from bench.report.views import study_view
 
                 view = study_view(store, what)
-                click.echo(json.dumps(as_data(view) | {"config": dict(view.study.config)}))
+                click.echo(json.dumps(as_data(view)))
             else:
                 print_results(store, what, out=None, as_json=False, db=db)
             return

@@ -22,25 +22,27 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return (values - mean.view(1, 3, 1, 1)) / scale.view(1, 3, 1, 1)
 
 
-def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Random scaled crop, horizontal flip, brightness and contrast, and one erased square a picture.
+def augment(images: torch.Tensor, generator: torch.Generator, *, strength: float) -> torch.Tensor:
+    """Random scaled crop, horizontal flip, brightness and contrast, and an erased square in some pictures.
 
     Args:
         images: float (n, 3, r, r), normalised.
         generator: a CPU generator; its state is all the randomness there is.
+        strength: 0 only flips; 1 crops down to 60 % of a side, changes brightness and contrast by up to 30 % and
+            erases a square in a quarter of the pictures, as for a training of many epochs.
     """
     n = len(images)
-    images = _crop(images, generator)
-    gain = 1.0 + (_uniform(n, generator) - 0.5) * 0.6
-    shift = (_uniform(n, generator) - 0.5) * 0.6
+    images = _crop(images, generator, least=1.0 - 0.4 * strength)
+    gain = 1.0 + (_uniform(n, generator) - 0.5) * 0.6 * strength
+    shift = (_uniform(n, generator) - 0.5) * 0.6 * strength
     images = images * gain.view(n, 1, 1, 1).to(images) + shift.view(n, 1, 1, 1).to(images)
-    return _erase(images, generator)
+    return _erase(images, generator, share=0.25 * strength)
 
 
-def _crop(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A crop of 60 to 100 % of each side, flipped half of the time, as one affine resampling."""
+def _crop(images: torch.Tensor, generator: torch.Generator, *, least: float) -> torch.Tensor:
+    """A crop of `least` to all of each side, flipped half of the time, as one affine resampling."""
     n = len(images)
-    scale = 0.6 + 0.4 * _uniform(n, generator)
+    scale = least + (1.0 - least) * _uniform(n, generator)
     shift_x = (2.0 * _uniform(n, generator) - 1.0) * (1.0 - scale)
     shift_y = (2.0 * _uniform(n, generator) - 1.0) * (1.0 - scale)
     flip = torch.where(_uniform(n, generator) < 0.5, -1.0, 1.0)
@@ -53,13 +55,13 @@ def _crop(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return resampled.contiguous(memory_format=torch.channels_last)
 
 
-def _erase(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Sets a square of a quarter of the side to the mean, in a quarter of the pictures."""
+def _erase(images: torch.Tensor, generator: torch.Generator, *, share: float) -> torch.Tensor:
+    """Sets a square of a quarter of the side to the mean, in a `share` of the pictures."""
     n, _, _, side = images.shape
     size = side // 4
     top = (_uniform(n, generator) * (side - size)).long().view(n, 1)
     left = (_uniform(n, generator) * (side - size)).long().view(n, 1)
-    chosen = (_uniform(n, generator) < 0.25).view(n, 1, 1)
+    chosen = (_uniform(n, generator) < share).view(n, 1, 1)
     position = torch.arange(side).view(1, side)
     rows = (position >= top) & (position < top + size)
     columns = (position >= left) & (position < left + size)

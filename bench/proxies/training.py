@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.errors import TrainingError
+from bench.networks.fold import fold
 from bench.proxies.augment import augment, normalise
 from bench.proxies.cache import PackedData, Split
 
@@ -39,15 +40,18 @@ class TrainingConfig:
         learning_rate: peak, reached after the warm-up.
         warmup_share: part of the steps that warm up.
         ema_decay: of the moving average that is scored; shorter at the start, as in TensorFlow's formula.
+        augmentation: strength, 0 to 1. Little is right while each picture is seen about once: a T8 reached 0.50 on
+            CIFAR-10 and 0.69 on fractals with flips alone after 8,000 pictures, 0.46 and 0.55 at full strength.
     """
 
     images: int = 8000
     batch_size: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.05
-    warmup_share: float = 0.1
+    warmup_share: float = 0.03
     label_smoothing: float = 0.1
     ema_decay: float = 0.98
+    augmentation: float = 0.2
     seed: int = 0
 
 
@@ -135,17 +139,17 @@ class Training:
         return self.images_seen >= min(images, self.config.images)
 
     def score(self, *, batch_size: int = 256) -> Score:
-        """Scores the averaged weights on the validation split."""
+        """Scores the averaged weights on the validation split, in deploy form: it computes the same, faster."""
         begin = time.perf_counter()
         correct, loss, split = 0, 0.0, self.data.val
         rows = np.arange(len(split.labels))
-        with self._averaged_weights(), torch.inference_mode():
-            self.network.eval()
+        network = self._deploy_form()
+        with torch.inference_mode():
             for start in range(0, len(split.labels), batch_size):
                 with self._guard():
                     images, labels = _read(split, rows[start : start + batch_size], self._device)
                     with self._precision():
-                        outputs = self.network(images).float()
+                        outputs = network(images).float()
                     correct += int((outputs.argmax(dim=1) == labels).sum())
                     loss += float(F.cross_entropy(outputs, labels, reduction="sum"))
         if not math.isfinite(loss):
@@ -191,13 +195,13 @@ class Training:
         )
         self._curve = [(int(images), float(loss)) for images, loss in state["curve"]]
 
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """The network with its averaged weights, for scoring and for keeping."""
+    def _deploy_form(self) -> nn.Module:
+        """A folded copy with the averaged weights; the network itself trains on."""
         current = {name: value.detach().clone() for name, value in self._floats()}
         self._write(self._average)
         try:
-            yield
+            folded: nn.Module = fold(self.network).to(memory_format=torch.channels_last)
+            return folded
         finally:
             self._write(current)
 
@@ -215,7 +219,7 @@ class Training:
         if len(order) < size:
             order = torch.cat([order, self._order(epoch + 1)[: size - len(order)]])
         images, labels = _read(split, order.numpy(), self._device)
-        return augment(images, self._generator), labels
+        return augment(images, self._generator, strength=self.config.augmentation), labels
 
     def _order(self, epoch: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def front_figure(view: StudyView) -> Figure:
         go.Scatter(
             x=[trial.figures[cost] for trial in references],
             y=[trial.accuracy[trial.rung or 0] for trial in references],
-            text=[trial.name for trial in references],
+            text=[escape(trial.name or "", quote=False) for trial in references],
             textposition="top center",
             mode="markers+text",
             name="reference points",
@@ -124,7 +125,7 @@ def _hover(trial: TrialView) -> str:
     )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in trial.figures.items())
     return (
-        f"<b>#{trial.number} {trial.name or trial.architecture_id}</b><br>"
+        f"<b>#{trial.number} {escape(trial.name or trial.architecture_id, quote=False)}</b><br>"
         f"accuracy {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
     )
 
@@ -144,7 +145,7 @@ def _title(view: StudyView) -> str:
     machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
     hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
     return (
-        f"{study.name}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
-        f"<br><sup>space {study.space_name}, data {data}, "
-        f"{study.config['proxy']['images']:,} pictures at the top rung, timed on {machine}</sup>"
+        f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
+        f"<br><sup>space {escape(study.space_name)}, data {escape(str(data))}, "
+        f"{study.config['proxy']['images']:,} pictures at the top rung, timed on {escape(str(machine))}</sup>"
     )

@@ -33,6 +33,8 @@ class Display:
         self.study_name: str | None = None
         self._console = console or Console(stderr=not as_json)
         self._as_json = as_json
+        # Kept, since Ray's own words are turned away from it while a search runs.
+        self._out = sys.stdout
         self._live: Live | None = None
         self._log: list[str] = []
         self._last_line = -_QUIET_S
@@ -91,8 +93,8 @@ class Display:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _print(self, data: Mapping[str, Any]) -> None:
-        sys.stdout.write(json.dumps(data) + "\n")
-        sys.stdout.flush()
+        self._out.write(json.dumps(data) + "\n")
+        self._out.flush()
 
 
 def _screen(view: Mapping[str, Any], log: list[str]) -> Group:

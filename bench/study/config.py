@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from bench.errors import ConfigError, nearest
+from bench.study.halving import rung_images
 
 Tree = TypeVar("Tree")
 
@@ -45,10 +46,11 @@ class ProxyConfig:
     rungs: int = 3
     reduction: float = 3.0
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     ema_decay: float = 0.98
+    augmentation: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,11 +177,27 @@ def checked(config: StudyConfig) -> StudyConfig:
             raise ConfigError(f"{name} is {value}; it must be {least:g} or more; change it")
     if config.proxy.reduction <= 1.0:
         raise ConfigError(f"proxy.reduction is {config.proxy.reduction}; it must be above 1; 3 is usual")
+    if not 0.0 <= config.proxy.augmentation <= 1.0:
+        raise ConfigError(
+            f"proxy.augmentation is {config.proxy.augmentation}; it must lie between 0 and 1; 0.2 is usual"
+        )
     if not 0.0 < config.proxy.learning_rate < 1.0:
         raise ConfigError(
-            f"proxy.learning_rate is {config.proxy.learning_rate}; it must lie between 0 and 1; 0.002 is usual"
+            f"proxy.learning_rate is {config.proxy.learning_rate}; it must lie between 0 and 1; 0.005 is usual"
         )
-    return config
+    return replace(config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)))
+
+
+def _num_rungs(proxy: ProxyConfig) -> int:
+    """Rungs that differ by a batch at least: 64 pictures in batches of 32 make two, whatever was asked for."""
+    rungs = proxy.rungs
+    while rungs > (made := len(_rung_images(proxy, rungs))):
+        rungs = made
+    return rungs
+
+
+def _rung_images(proxy: ProxyConfig, rungs: int) -> tuple[int, ...]:
+    return rung_images(proxy.images, rungs=rungs, reduction=proxy.reduction, batch_size=proxy.batch_size)
 
 
 def _parse(kind: type[Tree], data: Mapping[str, Any], path: str) -> Tree:

@@ -244,6 +244,7 @@ def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) 
             weight_decay=proxy.weight_decay,
             label_smoothing=proxy.label_smoothing,
             ema_decay=proxy.ema_decay,
+            augmentation=proxy.augmentation,
             seed=config.seed,
         ),
         device=job.device,

@@ -59,8 +59,21 @@ def _tpe(seed: int, budget: int) -> BaseSampler:
     )
 
 
+class _Nsga2(NSGAIISampler):
+    """NSGA-II whose parents follow from what has been told alone.
+
+    Optuna's remembers the parents of a generation, and gives them in another order the first time: a study taken up
+    again would propose something else.
+    """
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        if generation == 0:
+            return []
+        return sorted(self.select_parent(study, generation), key=lambda trial: trial.number)
+
+
 def _nsga2(seed: int, budget: int) -> BaseSampler:
-    return NSGAIISampler(seed=seed, population_size=min(50, max(8, budget // 4)))
+    return _Nsga2(seed=seed, population_size=min(50, max(8, budget // 4)))
 
 
 def _random(seed: int, budget: int) -> BaseSampler:  # noqa: ARG001  (one signature for all)
@@ -128,6 +141,9 @@ class Proposer:
         trial, composed = self._ask()
         if composed != architecture:  # the space encodes another network under these decisions
             raise SpaceError(f"architecture {architecture.id} is not in space {self._space.name!r}; check the space")
+        if isinstance(self._optuna.sampler, NSGAIISampler):
+            # A given network has parents' rights too; Optuna counts only what it has drawn itself.
+            self._optuna.sampler.get_trial_generation(self._optuna, self._optuna.trials[trial.number])
         return self._accept(number, trial, architecture, source)
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:

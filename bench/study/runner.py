@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -36,11 +37,17 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Its default of 15 would let any other process disturb what is timed.
     "RAY_worker_niceness": "0",
+    # Ray's agents outlive a killed driver by this long (60 s by default).
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     # Activations are freed and asked for again each step; glibc would hand large ones back to the kernel every time.
     # T8 at 64 px, one thread: 71 pictures/s without, 90 with (2026-11, beside other work).
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
 }
+
+
+# Without these a local Ray listens on all interfaces, whatever address its node is given.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu: bool) -> None:
@@ -51,10 +58,12 @@ def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu
         BenchError: the store cannot be written any more.
         KeyboardInterrupt: as it comes; what was recorded stays.
     """
-    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+    wanted = _ENVIRONMENT | (_LOOPBACK if ray_address is None else {})
+    os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="bench-ray-") as scratch:
         warnings.simplefilter("ignore")
-        with _ray(ray_address, concurrency):
+        # Ray prints what it has to say of a dead worker; standard output belongs to the command's own results.
+        with contextlib.redirect_stdout(sys.stderr), _ray(ray_address, concurrency):
             _run(session, Path(scratch), uses_gpu=uses_gpu)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from bench.errors import ConfigError, SearchError
 from bench.measure import JobArtifact, exclusive, fingerprint, measure, summarise
 from bench.proxies.datasets import open_data
-from bench.space import Architecture, load_space, parse_space
+from bench.space import Architecture, Space, load_space, parse_space
 from bench.store import Store, StudyRecord
 from bench.study import runner
 from bench.study.config import StudyConfig
@@ -39,6 +39,7 @@ def start(
     store: Store,
     *,
     name: str | None = None,
+    space: Space | None = None,
     folder: Path | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
@@ -48,7 +49,8 @@ def start(
     Args:
         config: the settings.
         store: an open store.
-        name: of the study; None makes one of space, data and time.
+        name: of the study; None makes one of space and time.
+        space: with all rules, instead of the one that `config` names.
         folder: for checkpoints and weights; `results/studies/NAME` by default.
         listener: hears every event.
         progress: is told what is prepared before the first trial: what, done, total.
@@ -59,7 +61,7 @@ def start(
     name = _checked_name(name) if name else _new_name(config)
     _refuse_taken(store, name)
     folder = folder or study_folder(name)
-    checked = check(config, folder)
+    checked = check(config, folder, space=space)
     config = replace(config, data=replace(config.data, source=_absolute(config.data.source)))
     study = store.create_study(
         name,
@@ -110,6 +112,21 @@ def resume(
     checked = check(config, folder, space=parse_space(study.space_text, source=f"space of study {name!r}"))
     store.set_study_status(study.id, "running")
     return _run(study, config, checked, store, folder, listener, progress)
+
+
+def repeat(
+    store: Store,
+    original: str,
+    *,
+    name: str | None = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> StudyRecord:
+    """Runs a stored study again, from the settings and the space that the database holds; errors as for `start`."""
+    study = store.study(original)
+    config = StudyConfig.from_dict(study.config)
+    space = parse_space(study.space_text, source=f"space of study {original!r}")
+    return start(config, store, name=name, space=space, listener=listener, progress=progress)
 
 
 def study_folder(name: str) -> Path:

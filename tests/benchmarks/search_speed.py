@@ -120,6 +120,7 @@ def _candidate(mapping: Mapping[str, Any], config: Mapping[str, Any], folder: Pa
             batch_size=proxy.batch_size,
             learning_rate=proxy.learning_rate,
             ema_decay=proxy.ema_decay,
+            augmentation=proxy.augmentation,
             seed=settings.seed,
         ),
     )

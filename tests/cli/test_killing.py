@@ -23,7 +23,7 @@ BUDGET = 7
 SETTINGS = """
 space: smoke
 data: {classes: 2, per_class: 24, val_per_class: 6}
-proxy: {images: 1600, rungs: 2, batch_size: 16}
+proxy: {images: 640, rungs: 2, batch_size: 16}
 timing: {restarts: 1, blocks: 2, iterations: 2}
 execution: {concurrency: 1}
 """

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.report.figures import front_figure, write_page
+from bench.report.views import StudyView
+
+ATTACK = "<script>alert(1)</script>"
+
+
+class Sources(HTMLParser):
+    """What a page would fetch, and the scripts inside it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+
+@pytest.fixture(scope="module")
+def page(view: StudyView, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "front.html"
+    write_page(front_figure(view), path)
+    return path.read_text()
+
+
+def test_the_page_loads_nothing(page: str) -> None:
+    assert Sources(page).fetched == []
+    assert "Plotly.newPlot" in page
+    assert not re.search(r"@import|url\(\s*['\"]?https?:", page)
+
+
+def test_the_page_is_written_whole_or_not_at_all(view: StudyView, tmp_path: Path) -> None:
+    path = tmp_path / "front.html"
+    path.write_text("before")
+    write_page(front_figure(view), path)
+    assert path.read_text().rstrip().endswith("</html>")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_cannot_become_code(view: StudyView, page: str, tmp_path: Path) -> None:
+    evil_study = replace(
+        view.study,
+        name=f"x{ATTACK}",
+        space_name=ATTACK,
+        config={**view.study.config, "data": {"source": f"folder:/{ATTACK}"}},
+        fingerprint={"machine": {"cpu": ATTACK}},
+    )
+    evil_trials = tuple(
+        replace(trial, name=ATTACK, architecture_id=f'"{ATTACK}', source=ATTACK) for trial in view.trials
+    )
+    path = tmp_path / "front.html"
+    write_page(front_figure(replace(view, study=evil_study, trials=evil_trials)), path)
+    text = path.read_text()
+    assert ATTACK not in text
+    assert Sources(text).tags == Sources(page).tags
+
+
+def test_names_are_shown_as_text(view: StudyView) -> None:
+    """Plotly draws a subset of HTML; what comes from outside must not be markup there either."""
+    evil = tuple(replace(trial, name="<b>bold</b>") for trial in view.trials)
+    figure = front_figure(replace(view, study=replace(view.study, space_name="<i>x</i>"), trials=evil))
+    texts = [text for trace in figure.data for text in (trace.text or ())]
+    assert not any("<b>bold" in text for text in texts)
+    assert "<i>" not in figure.layout.title.text
+
+
+def test_every_scored_trial_is_drawn_once_by_its_kind(view: StudyView) -> None:
+    figure = front_figure(view)
+    drawn = {trace.name: len(trace.x) for trace in figure.data}
+    alive = [trial for trial in view.trials if trial.status != "failed" and trial.rung is not None]
+    assert drawn["front"] == len(view.front)
+    kinds = ("front", "dominated", "stopped early (fewer pictures seen)")
+    assert sum(drawn[kind] for kind in kinds) == len(alive)
+
+
+def test_latencies_on_the_front_have_intervals(view: StudyView) -> None:
+    front = next(trace for trace in front_figure(view).data if trace.name == "front")
+    assert len(front.error_x.array) == len(view.front)
+    assert all(value >= 0 for value in (*front.error_x.array, *front.error_x.arrayminus))
+
+
+def test_an_empty_study_can_be_drawn(view: StudyView) -> None:
+    assert front_figure(replace(view, trials=()))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.report.tables import front_table, reference_sentences, table, time_table, trial_rows
+from bench.report.views import StudyView, reference_verdicts
+
+
+def test_columns_line_up() -> None:
+    lines = table(("name", "n"), [("a", "1"), ("long name", "1,000")]).splitlines()
+    assert lines == ["name           n", "---------  -----", "a              1", "long name  1,000"]
+
+
+def test_the_front_is_listed_with_the_reference_points(view: StudyView) -> None:
+    text = front_table(view)
+    assert f"scripted: {len(view.front)} on the front of 14 tried (" in text
+    assert "hypervolume" in text
+    assert "against accuracy 0, latency_ms 20" in text
+    for trial in view.front:
+        assert f"#{trial.number} " in text
+    assert "smoke_repmixer" in text
+    assert "smoke_attention" in text
+
+
+def test_every_reference_point_gets_a_sentence(view: StudyView) -> None:
+    sentences = reference_sentences(view)
+    assert len(sentences) == len(reference_verdicts(view))
+    assert all("is dominated by #" in text or "is not dominated by anything found" in text for text in sentences)
+    assert all(" pictures)" in text for text in sentences)
+
+
+def test_many_rivals_are_counted(view: StudyView) -> None:
+    number = view.trials[0].number
+    worst = replace(
+        view.trials[0], name="smoke_repmixer", status="stopped", accuracy={0: 0.0}, figures={"latency_ms": 1e6}
+    )
+    (first, *_) = reference_sentences(replace(view, trials=(worst, *view.trials[1:])))
+    assert first.startswith("smoke_repmixer is dominated by #")
+    assert " more " in first
+    assert f"#{number}," not in first
+
+
+def test_seconds_are_shared_out() -> None:
+    assert time_table({"train": 3.0, "time": 1.0}).split() == (
+        "stage seconds % ----- ------- ---- train 3.0 75.0 time 1.0 25.0".split()
+    )
+
+
+def test_a_failed_trial_shows_its_reason(view: StudyView) -> None:
+    failed = next(trial for trial in view.trials if trial.status == "failed")
+    rows = dict(trial_rows(failed))
+    assert rows["status"] == "failed"
+    assert rows["reason"].startswith("scripted failure")

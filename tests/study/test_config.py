@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.errors import ConfigError
+from bench.study.config import StudyConfig, load_config, override
+
+
+def test_settings_survive_the_store() -> None:
+    config = StudyConfig.from_dict({"rules": ["macs_g <= 1"], "data": {"classes": 5}, "proxy": {"learning_rate": 1e-3}})
+    assert StudyConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_file_gives_settings_and_flags_override_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("space: smoke\nproxy: {images: 400, rungs: 2}\n")
+    config = override(load_config(path), {"budget": 7, "proxy.images": 800})
+    assert (config.space, config.budget, config.proxy.images, config.proxy.rungs) == ("smoke", 7, 800, 2)
+
+
+def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
+    assert StudyConfig.from_dict({"proxy": {"reduction": 2}}).proxy.reduction == 2.0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"budgt": 3}, r"unknown setting 'budgt'; known: space, budget, .*; did you mean 'budget'\?"),
+        ({"proxy": {"imges": 3}}, r"unknown setting 'proxy.imges'; .* did you mean 'images'\?"),
+        ({"sampler": "tpee"}, r"sampler is 'tpee'; allowed: tpe, nsga2, random; did you mean 'tpe'\?"),
+        ({"timing": {"runner": "gpu"}}, "timing.runner is 'gpu'; allowed: cpu, cuda"),
+        ({"budget": "ten"}, "budget is 'ten'; int is needed"),
+        ({"budget": True}, "budget is True; int is needed"),
+        ({"budget": 2.5}, "budget is 2.5; int is needed"),
+        ({"budget": 0}, "budget is 0; it must be 1 or more"),
+        ({"data": {"classes": 1}}, "data.classes is 1; it must be 2 or more"),
+        ({"data": "fractals"}, "data is 'fractals'; it holds settings of its own"),
+        ({"rules": "macs_g <= 1"}, "rules is 'macs_g <= 1'; a list of words is needed"),
+        ({"proxy": {"images": 8}}, "proxy.images is 8; it must be 32 or more"),
+        ({"proxy": {"reduction": 1}}, "proxy.reduction is 1.0; it must be above 1"),
+        ({"proxy": {"learning_rate": 3}}, "proxy.learning_rate is 3.0; it must lie between 0 and 1"),
+        ({"proxy": {"learning_rate": float("nan")}}, "proxy.learning_rate is nan"),
+    ],
+)
+def test_wrong_settings_are_refused(data: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        StudyConfig.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("space: [", "is not YAML"), ("- space", "holds list; settings are"), ("", "holds NoneType")],
+)
+def test_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read '.*nowhere.yaml' \(No such file or directory\)"):
+        load_config(tmp_path / "nowhere.yaml")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.errors import ConfigError
+from bench.study.objectives import directions, parse_objectives, values
+
+
+def test_short_names_are_known_and_accuracy_comes_first() -> None:
+    found = parse_objectives(("size", "latency", "accuracy", "macs", "params"))
+    assert [objective.name for objective in found] == ["accuracy", "artifact_mb", "latency_ms", "macs_g", "params_m"]
+    assert directions(found) == (True, False, False, False, False)
+
+
+def test_an_unknown_figure_is_nan() -> None:
+    first, second = values(parse_objectives(("accuracy", "latency")), {"accuracy": 0.5})
+    assert first == 0.5
+    assert math.isnan(second)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("accuracy", "latncy"), r"unknown objective 'latncy'; known: accuracy, .*; did you mean 'latency'\?"),
+        (("accuracy", "latency", "latency_ms"), "repeat one"),
+        (("latency", "macs"), "a search needs accuracy and at least one cost"),
+        (("accuracy",), "a search needs accuracy and at least one cost"),
+        ((), "objectives none; a search needs accuracy"),
+    ],
+)
+def test_wrong_objectives_are_refused(names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_objectives(names)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted import accuracy, latency_ms
+
+from bench.errors import SpaceError
+from bench.networks.cost import cost_quantities
+from bench.space import Space, load_space
+from bench.study.objectives import parse_objectives
+from bench.study.proposer import Proposal, Proposer, SpaceExhausted, reference_points
+
+SAMPLERS = ("tpe", "nsga2", "random")
+NUM_VALID = 56  # `bench space count smoke`
+
+
+def proposer_of(sampler: str, *, space: Space | None = None, seed: int = 0, budget: int = 24) -> Proposer:
+    return Proposer(
+        space or load_space("smoke"),
+        parse_objectives(("accuracy", "latency")),
+        sampler=sampler,
+        seed=seed,
+        budget=budget,
+        costs=cost_quantities,
+    )
+
+
+def values(proposal: Proposal) -> tuple[float, float]:
+    return accuracy(proposal.architecture, 0), latency_ms(proposal.architecture)
+
+
+def propose_all(proposer: Proposer, numbers: Sequence[int]) -> list[Proposal]:
+    """One after the other, each told before the next; every seventh fails."""
+    found = []
+    for number in numbers:
+        proposal = proposer.propose(number)
+        proposer.tell(number, None if number % 7 == 3 else values(proposal))
+        found.append(proposal)
+    return found
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_proposals_obey_the_rules_and_never_repeat(sampler: str) -> None:
+    space = load_space("smoke").with_rules(["macs_g <= 0.001"])
+    found = propose_all(proposer_of(sampler, space=space), range(16))
+    assert len({proposal.architecture.id for proposal in found}) == 16
+    for proposal in found:
+        assert space.contains(proposal.architecture)
+        assert cost_quantities(proposal.architecture)["macs_g"] <= 0.001
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_network_is_found_before_the_space_is_used_up(sampler: str) -> None:
+    proposer = proposer_of(sampler, budget=200)
+    found: set[str] = set()
+    with pytest.raises(SpaceExhausted, match="used up; lower --budget or loosen a rule"):
+        for number in range(NUM_VALID + 1):
+            found.add(proposer.propose(number).architecture.id)
+            proposer.tell(number, (0.5, 1.0))
+    # The last ones are looked for by drawing: to miss one in 300 draws of 56 has a chance of 0.5 %.
+    assert len(found) >= NUM_VALID - 1
+
+
+def test_the_fastvit_space_gives_distinct_valid_networks() -> None:
+    space = load_space("fastvit").with_rules(["macs_g <= 1.5"])
+    found = propose_all(proposer_of("tpe", space=space, budget=12), range(12))
+    assert len({proposal.architecture.id for proposal in found}) == 12
+    assert all(not space.broken_rules(proposal.architecture, cost_quantities) for proposal in found)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_gives_the_same_proposals(sampler: str) -> None:
+    first, second, other = (propose_all(proposer_of(sampler, seed=seed), range(12)) for seed in (5, 5, 6))
+    assert first == second
+    assert first != other
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    sampler=st.sampled_from(SAMPLERS),
+    seed=st.integers(0, 5),
+    cut=st.integers(0, 21),
+    in_flight=st.integers(0, 3),
+)
+def test_a_restored_proposer_goes_on_as_the_one_before(sampler: str, seed: int, cut: int, in_flight: int) -> None:
+    before = proposer_of(sampler, seed=seed)
+    told: dict[int, tuple[float, float] | None] = {}
+    given_ = list(reference_points(load_space("smoke"), cost_quantities)[0].items())
+    found: list[Proposal] = []
+    for number in range(cut):
+        if number < len(given_):
+            name, architecture = given_[number]
+            found.append(before.propose_given(number, architecture, f"reference:{name}"))
+        else:
+            found.append(before.propose(number))
+        if number < cut - in_flight:
+            told[number] = None if number % 5 == 3 else values(found[number])
+            before.tell(number, told[number])
+    after = proposer_of(sampler, seed=seed)
+    for number, proposal in enumerate(found):
+        state: dict[str, Any] = json.loads(json.dumps(dict(proposal.state)))
+        after.restore(number, proposal.architecture, state, told.get(number))
+        if number in told and told[number] is None:
+            after.tell(number, None)
+    following = range(cut, cut + 6)
+    assert propose_all(before, following) == propose_all(after, following)
+
+
+def test_a_given_network_is_proposed_as_it_is() -> None:
+    point = load_space("smoke").reference_points["smoke_attention"]
+    proposal = proposer_of("tpe").propose_given(0, point, "reference:smoke_attention")
+    assert (proposal.architecture, proposal.source) == (point, "reference:smoke_attention")
+
+
+def test_a_given_network_of_another_space_is_refused() -> None:
+    point = load_space("fastvit").reference_points["fastvit_t8"]
+    with pytest.raises(SpaceError):
+        proposer_of("tpe").propose_given(0, point, "reference:fastvit_t8")
+
+
+def test_reference_points_that_break_a_rule_are_named_with_it() -> None:
+    space = load_space("fastvit").with_rules(["macs_g <= 1.5"])
+    tried, left_out = reference_points(space, cost_quantities)
+    assert set(tried) | set(left_out) == set(space.reference_points)
+    assert "fastvit_t8" in tried
+    assert "macs_g <= 1.5" in " ".join(left_out["fastvit_sa12"])
+    assert not left_out.keys() & tried.keys()
