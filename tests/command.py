@@ -114,6 +114,14 @@ def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
     return found[0]
 
 
+def is_agent(member: psutil.Process) -> bool:
+    """Ray's agents do nothing of a study; after the sudden death of a driver they idle for a minute (Ray 2.60:
+    `publish_error_to_driver` waits 60 s for a server that is gone)."""
+    with suppress(psutil.NoSuchProcess):
+        return any(word.startswith("ray::") and word.endswith("Agent") for word in member.cmdline()[:1])
+    return False
+
+
 def are_gone(members: list[psutil.Process], *, limit_s: float = 30.0) -> bool:
     """Whether processes end in time; zombies have ended."""
     _, alive = psutil.wait_procs(members, timeout=limit_s)

@@ -68,8 +68,10 @@ _SETTINGS = {
     help="fractals, a folder, imagenet:DIR, parquet:DIR, timm:NAME [default: fractals].",
 )
 @click.option("--classes", type=int, help="Classes of the subset.")
-@click.option("--per-class", type=int, help="Training pictures a class.")
-@click.option("--val-per-class", type=int, help="Validation pictures a class.")
+@click.option("--per-class", type=int, help="Training pictures a class [default: 10,000 in all, 400 of each fractal].")
+@click.option(
+    "--val-per-class", type=int, help="Validation pictures a class [default: 1,000 in all, 50 of each fractal]."
+)
 @click.option("--download", is_flag=True, default=None, help="Allow a data set to be downloaded.")
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
@@ -144,6 +146,7 @@ def search(
                 again = f"bench search --resume {display.study_name}"
                 click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
             raise
+        display.close()
         print_results(store, study.name, out=out, as_json=as_json, db=db)
 
 

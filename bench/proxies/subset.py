@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -23,6 +23,9 @@ T = TypeVar("T")
 SplitName = Literal["train", "val"]
 SPLITS: tuple[SplitName, SplitName] = ("train", "val")
 VAL_SHARE = 0.1  # of each class, where a data set comes without a validation part
+# Pictures over all classes where no number is given: enough for a short training and to score it, so that a whole
+# ImageNet is not packed by accident.
+ENOUGH: Mapping[SplitName, int] = {"train": 10_000, "val": 1_000}
 
 # Raised when the same list would be packed into other bytes: decoding, resizing, file layout.
 PACKING_VERSION = 1
@@ -81,7 +84,7 @@ def draw_subset(
     train_per_class: int | None,
     val_per_class: int | None,
 ) -> Subset:
-    """Draws classes, then pictures of each; `None` takes all there are.
+    """Draws classes, then pictures of each; `None` takes all classes, and pictures up to `ENOUGH` in all.
 
     Raises:
         DataError: the data set has fewer classes, or a class fewer pictures, than asked for.
@@ -101,7 +104,8 @@ def draw_subset(
         for new_label, label in enumerate(chosen):
             found = splits[split][label]
             _check_count(source.label, split, names[label], len(found), count)
-            kept = found if count is None else _shuffled(found, key=lambda picture: picture.name, seed=seed)[:count]
+            most = -(-ENOUGH[split] // len(chosen)) if count is None else count
+            kept = _shuffled(found, key=lambda picture: picture.name, seed=seed)[:most]
             pictures += (picture._replace(label=new_label) for picture in kept)
         picked[split] = tuple(sorted(pictures))
     return Subset(classes=tuple(names[label] for label in chosen), train=picked["train"], val=picked["val"])

@@ -37,8 +37,6 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Its default of 15 would let any other process disturb what is timed.
     "RAY_worker_niceness": "0",
-    # Ray's agents outlive a killed driver by this long (60 s by default).
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     # Activations are freed and asked for again each step; glibc would hand large ones back to the kernel every time.
     # T8 at 64 px, one thread: 71 pictures/s without, 90 with (2026-11, beside other work).
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
