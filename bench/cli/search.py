@@ -68,10 +68,8 @@ _SETTINGS = {
     help="fractals, a folder, imagenet:DIR, parquet:DIR, timm:NAME [default: fractals].",
 )
 @click.option("--classes", type=int, help="Classes of the subset.")
-@click.option("--per-class", type=int, help="Training pictures a class [default: 10,000 in all, 400 of each fractal].")
-@click.option(
-    "--val-per-class", type=int, help="Validation pictures a class [default: 1,000 in all, 50 of each fractal]."
-)
+@click.option("--per-class", type=int, help="Training pictures a class [default: 10,000 in all; 400 of fractals].")
+@click.option("--val-per-class", type=int, help="Validation pictures a class [default: 1,000 in all; 50 of fractals].")
 @click.option("--download", is_flag=True, default=None, help="Allow a data set to be downloaded.")
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")

@@ -89,8 +89,8 @@ def open_data(
         seed: draws classes and pictures, and splits off a validation part where there is none.
         cache_dir: where packs are kept; made if need be.
         classes: how many to draw; `None` takes all (20 of the fractals).
-        train_per_class: how many pictures of each to train on; `None` takes enough (`subset.ENOUGH`; 400 of the fractals).
-        val_per_class: how many to validate on; `None` takes enough (`subset.ENOUGH`; 50 of the fractals).
+        train_per_class: how many pictures of each to train on; `None` takes `subset.ENOUGH` (400 of the fractals).
+        val_per_class: how many to validate on; `None` takes `subset.ENOUGH` (50 of the fractals).
         download: whether a data set that is not there may be fetched.
         progress: called with (pictures decoded, pictures in all) while packing.
         processes: that decode; `None` takes all cores.

@@ -56,13 +56,56 @@ def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu
         BenchError: the store cannot be written any more.
         KeyboardInterrupt: as it comes; what was recorded stays.
     """
-    wanted = _ENVIRONMENT | (_LOOPBACK if ray_address is None else {})
-    os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in environment(ray_address).items() if name not in os.environ})
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="bench-ray-") as scratch:
         warnings.simplefilter("ignore")
         # Ray prints what it has to say of a dead worker; standard output belongs to the command's own results.
-        with contextlib.redirect_stdout(sys.stderr), _ray(ray_address, concurrency):
+        with contextlib.redirect_stdout(sys.stderr), connected(ray_address, concurrency):
             _run(session, Path(scratch), uses_gpu=uses_gpu)
+
+
+def environment(ray_address: str | None) -> dict[str, str]:
+    """What Ray reads at import and start, here and in its workers."""
+    return _ENVIRONMENT | (_LOOPBACK if ray_address is None else {})
+
+
+@contextlib.contextmanager
+def connected(address: str | None, concurrency: int) -> Iterator[None]:
+    """Ray while it is needed: a cluster by its address, or one of our own for `concurrency` jobs, on loopback.
+
+    Raises:
+        SearchError: it cannot start or cannot be reached.
+    """
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    if address is None:
+        # Loopback only; a small object store, since jobs and updates are small.
+        options |= {
+            "num_cpus": concurrency,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": 128 * 1024 * 1024,
+            "address": "local",
+        }
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"reach Ray at {address!r}" if address else "start Ray on this machine"
+        raise SearchError(
+            f"cannot {where} ({' '.join(str(error).split())[:200]}); check --ray-address, or leave it out"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
@@ -161,40 +204,6 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         raise searcher.error
     if not session.plan.is_done:
         raise SearchError("Ray ended the run before the study was done; its log tells why; --resume goes on")
-
-
-@contextlib.contextmanager
-def _ray(address: str | None, concurrency: int) -> Iterator[None]:
-    import ray
-
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    options: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
-    if address is None:
-        # Loopback only; a small object store, since jobs and updates are small.
-        options |= {
-            "num_cpus": concurrency,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-            "object_store_memory": 128 * 1024 * 1024,
-            "address": "local",
-        }
-    else:
-        options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"reach Ray at {address!r}" if address else "start Ray on this machine"
-        raise SearchError(
-            f"cannot {where} ({' '.join(str(error).split())[:200]}); check --ray-address, or leave it out"
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _reason(error: Exception) -> str:
