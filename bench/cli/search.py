@@ -76,7 +76,7 @@ _SETTINGS = {
 @click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")
 @click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.005].")
 @click.option("--runner", help="Where candidates are timed: cpu, cuda [default: cpu].")
-@click.option("--runtime", help="What runs them there: onnxruntime, torch [default: onnxruntime].")
+@click.option("--runtime", help="What runs them there: onnxruntime, torch [default: by runner].")
 @click.option("--threads", type=int, help="Threads of the timed runtime [default: 1].")
 @click.option("--concurrency", type=int, help="Trials at a time [default: one a core].")
 @click.option("--device", help="Where candidates are trained: auto, cpu, cuda [default: auto].")

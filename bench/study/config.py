@@ -55,10 +55,10 @@ class ProxyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingConfig:
-    """Where and how candidates are timed; `threads` None means one."""
+    """Where and how candidates are timed; without a runtime, ONNX Runtime on the CPU and torch on a GPU."""
 
     runner: Literal["cpu", "cuda"] = "cpu"
-    runtime: Literal["onnxruntime", "torch"] = "onnxruntime"
+    runtime: Literal["onnxruntime", "torch"] | None = None
     threads: int = 1
     restarts: int = 3
     blocks: int = 4

@@ -21,6 +21,7 @@ from typing import Any
 from bench.errors import MeasureError
 from bench.measure import Job, JobArtifact, measure, summarise
 from bench.measure.exclusive import exclusive, shared
+from bench.measure.runners import DEFAULT_RUNTIME
 from bench.networks import build
 from bench.networks.export import prepare
 from bench.networks.weights import save_weights
@@ -124,6 +125,11 @@ def crash_report(folder: Path, number: int) -> str | None:
     return fatal[-1] if fatal else None
 
 
+def runtime_of(config: StudyConfig) -> str:
+    """What runs a candidate where it is timed."""
+    return config.timing.runtime or DEFAULT_RUNTIME[config.timing.runner]
+
+
 def timing_job(
     config: StudyConfig, artifacts: tuple[JobArtifact, ...], reference: Mapping[str, Any], *, resolution: int
 ) -> Job:
@@ -134,7 +140,7 @@ def timing_job(
         reference=JobArtifact(**reference),
         resolution=resolution,
         runner=timing.runner,
-        runtime=timing.runtime,
+        runtime=runtime_of(config),
         threads=timing.threads,
         restarts=timing.restarts,
         blocks=timing.blocks,
@@ -167,7 +173,7 @@ def make_artifact(
         "seconds": dict(prepared.seconds),
     }
     file, kind, sha256 = path, "onnx", prepared.artifact.sha256
-    if config.timing.runtime == "torch":
+    if runtime_of(config) == "torch":
         file, kind = path.with_suffix(".safetensors"), "safetensors"
         save_weights(build(architecture, seed=config.seed), file)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()

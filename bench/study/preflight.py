@@ -63,7 +63,7 @@ def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> C
     largest = max([*_drawn(space), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
     device = _device(config)
     if "latency_ms" in _costs(config):
-        resolve_runner(config.timing.runner)
+        resolve_runner(config.timing.runner, runtime=config.timing.runtime)
     concurrency, threads = _share(config, device)
     _check_disk(config, folder, largest)
     check_data(

@@ -78,10 +78,11 @@ def connected(address: str | None, concurrency: int) -> Iterator[None]:
     """
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    # What went wrong in a trial comes as an update or as the end of its worker; Ray's own words repeat it.
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {
         "log_to_driver": False,
-        "logging_level": logging.ERROR,
+        "logging_level": logging.CRITICAL,
         "configure_logging": True,
     }
     if address is None:

@@ -67,7 +67,7 @@ class Life:
     interruption: Ended
     end: Ended
     ended: State
-    is_all_gone: bool
+    are_later_gone: bool
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
         interruption = Ended(code=process.returncode, out=out, err=err)
+        are_later_gone = are_gone(later_members)
     interrupted = state(folder)
     end = bench(*go_on, cwd=folder)
     return Life(
@@ -104,7 +105,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         interruption=interruption,
         end=end,
         ended=state(folder),
-        is_all_gone=are_gone([*members, *later_members], limit_s=90),
+        are_later_gone=are_later_gone,
     )
 
 
@@ -116,7 +117,7 @@ def test_a_killed_driver_leaves_what_was_finished(life: Life) -> None:
 
 def test_ray_ends_with_its_driver(life: Life) -> None:
     assert life.are_workers_gone
-    assert life.is_all_gone
+    assert life.are_later_gone
 
 
 def test_the_study_is_completed(life: Life) -> None:
@@ -152,6 +153,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(life: Life) -> None:
     assert life.interruption.code == 130
     assert f"bench search --resume {NAME}" in life.interruption.err
     assert "Traceback" not in life.interruption.err
+    assert life.interruption.err.splitlines()[-1] == "bench: interrupted"
     assert life.interrupted.study.status == "interrupted"
     assert life.interrupted.study.reason == "interrupted by the user"
 
