@@ -1,4 +1,4 @@
-"""One real search for all tests that look at what a search leaves: two jobs in flight, measured latency."""
+"""For all tests: hypothesis without chance or clocks, and one real search (two in flight, measured latency)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 from command import Ended, bench, write_quick
+from hypothesis import settings
+
+# The same examples in every run, and no time limits on a machine that may be busy.
+settings.register_profile("bench", deadline=None, derandomize=True, database=None)
+settings.load_profile("bench")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
