@@ -128,6 +128,15 @@ def are_gone(members: list[psutil.Process], *, limit_s: float = 30.0) -> bool:
     return all(member.status() == psutil.STATUS_ZOMBIE for member in alive if member.is_running())
 
 
+def fill(disk: Path) -> Path:
+    """Takes all the space that a disk has; gives the file that holds it."""
+    path = disk / "filler"
+    with path.open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(b"0" * 4096):
+            pass
+    return path
+
+
 def write_quick(folder: Path, text: str = QUICK) -> Path:
     path = folder / "quick.yaml"
     path.write_text(text)

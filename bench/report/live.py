@@ -128,7 +128,7 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
             return f"#{number} starts ({data['source']})"
         case "started":
             return f"#{number} goes on to rung {data['rung']}"
-        case "measured":
+        case "measured" if data["summary"]:
             found = data["summary"]
             return (
                 f"#{number} takes {found['median_ms']:.2f} ms [{found['low_ms']:.2f}, {found['high_ms']:.2f}], "

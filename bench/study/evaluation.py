@@ -198,7 +198,10 @@ def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: 
             artifact, update = make_artifact(config, architecture, folder, label)
         yield update
         if job.reference is not None:
-            yield _measured(job, config, artifact, update["resolution"])
+            measured = _measured(job, config, artifact, update["resolution"])
+            yield measured  # a failed one too: its samples and reason are data
+            if measured["measurement"]["verdict"] == "failed":
+                raise MeasureError(f"timing failed: {measured['measurement']['reason']}")
     finally:
         for path in folder.glob(f"{label}.*"):
             path.unlink()
@@ -214,14 +217,12 @@ def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, re
     begin = time.perf_counter()
     with alone as waited:
         (measurement,) = measure(session)
-    if measurement.verdict == "failed":
-        raise MeasureError(f"timing failed: {measurement.reason}")
-    summary = summarise(measurement)
+    summary = asdict(summarise(measurement)) if measurement.is_valid else {}
     return {
         "kind": "measured",
-        "figures": {"latency_ms": summary.median_ms},
+        "figures": {"latency_ms": summary["median_ms"]} if summary else {},
         "measurement": measurement.to_dict(),
-        "summary": asdict(summary),
+        "summary": summary,
         "seconds": {"wait for the CPU": waited, "time": time.perf_counter() - begin - waited},
     }
 

@@ -1,4 +1,4 @@
-"""The command in this process: for what ends before a search starts, where a process of its own would only cost time."""
+"""The command in this process, for what ends before a search starts: a process of its own would only cost time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ Here = Callable[..., Ended]
 
 
 def run_here(capsys: pytest.CaptureFixture[str], *words: object) -> Ended:
-    with pytest.raises(SystemExit) as stop:
+    code = 0
+    try:
         main([str(word) for word in words])
-        raise SystemExit(0)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
     out, err = capsys.readouterr()
-    return Ended(code=int(stop.value.code or 0), out=out, err=err)
+    return Ended(code=code, out=out, err=err)
 
 
 def files(folder: Path) -> set[str]:

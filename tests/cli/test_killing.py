@@ -17,8 +17,10 @@ from command import Ended, are_gone, bench, family, is_agent, started, wait_for,
 
 from bench.store import EventRecord, MeasurementRecord, ScoreRecord, StudyRecord, TrialRecord, open_store
 
+pytestmark = pytest.mark.timeout(600)
+
 NAME = "hard"
-BUDGET = 7
+BUDGET = 6
 # Trainings long enough to be hit.
 SETTINGS = """
 space: smoke
@@ -76,7 +78,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     new = ["search", "--config", write_quick(folder, SETTINGS), "--budget", BUDGET, "--name", NAME, "--json"]
     go_on = ["search", "--resume", NAME, "--json"]
     with started(*new, cwd=folder) as process:
-        wait_for(process, "measured", number=2)
+        wait_for(process, "measured", number=1)
         members = family(process.pid)
         workers = [member for member in members if not is_agent(member)]
         process.kill()
@@ -84,11 +86,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         are_workers_gone = are_gone(workers)
     killed = state(folder)
     with started(*go_on, cwd=folder) as process:
-        wait_for(process, "measured", number=3)
+        wait_for(process, "measured", number=2)
         worker_of(process).kill()
-        wait_for(process, "measured", number=4)
+        wait_for(process, "measured", number=3)
         worker_of(process).send_signal(signal.SIGSEGV)
-        wait_for(process, "measured", number=5)
+        wait_for(process, "measured", number=4)
         later_members = family(process.pid)
         # As the terminal does it: to all processes of the group.
         os.killpg(process.pid, signal.SIGINT)
@@ -111,8 +113,9 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 def test_a_killed_driver_leaves_what_was_finished(life: Life) -> None:
     assert life.killed.study.status == "running"
-    assert {0, 1} <= {trial.number for trial in life.killed.trials if trial.rung is not None}
-    assert len(life.killed.measurements) == 3
+    assert [trial.status for trial in life.killed.trials] == ["paused", "running"]
+    assert len(life.killed.scores) == 1
+    assert len(life.killed.measurements) == 2
 
 
 def test_ray_ends_with_its_driver(life: Life) -> None:
@@ -141,12 +144,12 @@ def test_no_finished_trial_is_lost_or_repeated(life: Life) -> None:
 
 def test_a_killed_worker_fails_its_trial_and_no_other(life: Life) -> None:
     failed = {trial.number: trial.reason for trial in life.ended.trials if trial.status == "failed"}
-    assert set(failed) == {3, 4}
-    assert failed[3] == "the worker died: killed, or out of memory"
+    assert set(failed) == {2, 3}
+    assert failed[2] == "the worker died: killed, or out of memory"
 
 
 def test_a_segmentation_fault_is_named(life: Life) -> None:
-    assert life.ended.trials[4].reason == "the worker died: Segmentation fault"
+    assert life.ended.trials[3].reason == "the worker died: Segmentation fault"
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(life: Life) -> None:

@@ -137,7 +137,9 @@ def test_unknown_trials_are_refused(here: Here, tmp_path: Path) -> None:
     assert "x.onnx" not in files(tmp_path)
 
 
-def test_a_full_disk_is_said_before_anything_is_made(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_before_anything_is_made(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with small_disk(tmp_path / "disk", num_kib=4096) as disk:
         monkeypatch.chdir(disk)
         check(here(*SEARCH, "--db", tmp_path / "elsewhere.db"), r"GB free at .*this study may need .* GB")

@@ -42,7 +42,7 @@ def test_many_rivals_are_counted(view: StudyView) -> None:
 
 def test_seconds_are_shared_out() -> None:
     assert time_table({"train": 3.0, "time": 1.0}).split() == (
-        "stage seconds % ----- ------- ---- train 3.0 75.0 time 1.0 25.0".split()
+        ["stage", "seconds", "%", "-----", "-------", "----", "train", "3.0", "75.0", "time", "1.0", "25.0"]
     )
 
 

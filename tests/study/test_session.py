@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import fill
 from scripted import (
-    add_study, config_of, drive, fails, fails_sometimes, latency_ms, prepared, run_study, session_of, works,
+    add_study,
+    config_of,
+    drive,
+    fails,
+    fails_sometimes,
+    latency_ms,
+    measured,
+    prepared,
+    run_study,
+    session_of,
+    works,
 )  # fmt: skip
 from store.disks import small_disk
 
@@ -132,6 +144,30 @@ def test_a_space_that_is_used_up_ends_the_study_with_the_reason(store: Store, tm
     assert len(store.trials(study.id)) < 50
 
 
+def cannot_be_timed(job: EvaluationJob) -> Iterator[Update]:
+    """The first candidate's timing fails; its samples are kept all the same."""
+    if job.number > 0:
+        yield from works(job)
+        return
+    architecture = Architecture.from_dict(job.architecture)
+    yield prepared(architecture)
+    update = measured(architecture)
+    update["measurement"] |= {"verdict": "failed", "reason": "no answer within its deadline", "samples": []}
+    yield update | {"figures": {}, "summary": {}}
+    yield {"kind": "failed", "reason": "timing failed: no answer within its deadline"}
+
+
+def test_a_failed_timing_is_kept_and_fails_its_trial(store: Store, tmp_path: Path) -> None:
+    run_study(store, tmp_path, cannot_be_timed, budget=5)
+    study = store.study("scripted")
+    first, *others = store.trials(study.id)
+    assert (first.status, first.reason) == ("failed", "timing failed: no answer within its deadline")
+    assert [found.verdict for found in store.measurements(first.id)] == ["failed"]
+    assert study.status == "complete"
+    assert all(trial.status != "failed" for trial in others)
+    assert replay(store, "scripted") == ()
+
+
 def test_a_dead_worker_without_last_words(store: Store, tmp_path: Path) -> None:
     session = session_of(store, add_study(store, config_of()), tmp_path)
     job = session.next_job()
@@ -227,7 +263,7 @@ def test_the_expected_end_comes_nearer(store: Store, tmp_path: Path) -> None:
     drive(session_of(store, add_study(store, config_of(budget=12)), tmp_path, listener=listen)).finish()
     assert shares[0] > 0.7
     assert shares[-1] < 0.2
-    assert all(later <= before + 0.1 for before, later in zip(shares, shares[1:], strict=False))
+    assert all(later <= before + 0.1 for before, later in itertools.pairwise(shares))
 
 
 def test_a_full_disk_loses_nothing_and_the_study_goes_on_after_it(tmp_path: Path) -> None:
@@ -242,14 +278,8 @@ def test_a_full_disk_loses_nothing_and_the_study_goes_on_after_it(tmp_path: Path
                 for update in works(job):
                     session.update(job.number, update)
             before = store.study_scores(study.id)
-            filler = disk / "filler"
+            filler = fill(disk)
             with pytest.raises(StoreError, match="no space left for database"):
-                with filler.open("wb", buffering=0) as file:
-                    try:
-                        while file.write(b"0" * 4096):
-                            pass
-                    except OSError:
-                        pass
                 drive(session)
         filler.unlink()
         with open_store(path) as store:

@@ -1,0 +1,65 @@
+"""What may be imported where, and what a quick command must not pay for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from command import ROOT
+
+HEAVY = ("torch", "timm", "torchvision", "ray", "optuna", "plotly", "pandas", "sqlalchemy", "onnx", "onnxruntime")
+# Module -> what it must not bring in.
+LIGHT = {
+    "bench": HEAVY,
+    "bench.cli.main": HEAVY,
+    "bench.space": HEAVY,
+    "bench.pareto": ("torch", "ray", "optuna"),
+    "bench.networks.cost": HEAVY,
+    "bench.store": ("torch", "ray", "optuna", "plotly", "pandas"),
+    "bench.networks": ("ray", "optuna", "plotly", "sqlalchemy"),
+    "bench.measure": ("torch", "ray", "optuna", "plotly", "sqlalchemy"),
+    "bench.proxies.datasets": ("ray", "optuna", "plotly", "sqlalchemy"),
+    "bench.report.views": ("torch", "ray", "optuna", "plotly"),
+    "bench.report.live": ("torch", "ray", "optuna", "plotly"),
+    "bench.study.plan": ("torch", "ray", "plotly"),
+}
+
+
+def imported(code: str) -> set[str]:
+    """Top-level packages that a fresh interpreter has after running this."""
+    script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(found.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_stay_light(module: str) -> None:
+    assert not imported(f"import {module}") & set(LIGHT[module])
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """
+from bench.cli.main import main
+for words in (["--help"], ["search", "--help"], ["--version"], []):
+    try:
+        main(words)
+    except SystemExit:
+        pass
+"""
+    assert not imported(code) & set(HEAVY)
+
+
+def test_import_directions_hold() -> None:
+    pytest.importorskip("importlinter")
+    found = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout
