@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.api import Study, load_study, search
+    from bench.api import Study, load_study, repeat, resume, search
 
 from bench.version import __version__
 
-__all__ = ["Study", "__version__", "load_study", "search"]
+__all__ = ["Study", "__version__", "load_study", "repeat", "resume", "search"]
 
 
 def __getattr__(name: str) -> Any:
     """Imports the API when it is used: `bench --help` must not pay for pandas."""
-    if name in ("Study", "load_study", "search"):
+    if name in __all__:
         from bench import api
 
         return getattr(api, name)

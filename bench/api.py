@@ -96,6 +96,24 @@ def search(
         return Study(view=study_view(store, study.name))
 
 
+def resume(name: str, *, db: str | Path | None = None) -> Study:
+    """Goes on with an interrupted study and gives it finished; errors as for `search`."""
+    from bench.study import search as studies
+
+    with open_store(db) as store:
+        study = studies.resume(store, name)
+        return Study(view=study_view(store, study.name))
+
+
+def repeat(original: str, *, name: str | None = None, db: str | Path | None = None) -> Study:
+    """Runs a stored study again under a new name, from its database alone; errors as for `search`."""
+    from bench.study import search as studies
+
+    with open_store(db) as store:
+        study = studies.repeat(store, original, name=name)
+        return Study(view=study_view(store, study.name))
+
+
 def load_study(name: str, *, db: str | Path | None = None) -> Study:
     """Reads a stored study.
 

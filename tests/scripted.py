@@ -70,7 +70,8 @@ def session_of(
         concurrency=concurrency,
         threads=1,
         device="cpu",
-        reference={} if "latency_ms" in study.objectives else None,
+        references={resolution: {} for resolution in (64, 128, 256)} if "latency_ms" in study.objectives else {},
+        data_hashes={},
         listener=listener,
     )
 
@@ -143,7 +144,13 @@ def scored(job: EvaluationJob, value: float) -> Update:
             "accuracy": value,
             "loss": 1.0,
             "curve": [(images, 1.0)],
-            "fidelity": {"data": "scripted", "classes": 2, "images_seen": images, "training": {"seed": 0}},
+            "fidelity": {
+                "data": "scripted",
+                "classes": 2,
+                "resolution": 64,
+                "images_seen": images,
+                "training": {"seed": 0},
+            },
             "seconds": 1.0,
             "waiting_share": 0.0,
         },

@@ -85,6 +85,13 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error), 1, is_verbose)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        place = error.filename or "a file"
+        _fail(
+            f"cannot read or write {place} ({error.strerror or error}); check the path and its permissions",
+            1,
+            is_verbose,
+        )
 
 
 def _fail(message: str, code: int, is_verbose: bool) -> None:

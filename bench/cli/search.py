@@ -132,15 +132,18 @@ def search(
     with open_store(db) as store, Display(as_json=as_json) as display:
         try:
             if resume:
+                display.begin(resume)
                 study = _resume(store, display, resume, given)
             elif repeat:
                 study = study_search.repeat(store, repeat, name=name, listener=display.event, progress=display.progress)
             else:
                 assert config is not None
+                name = name or study_search.new_name(config)
+                display.begin(name)
                 study = study_search.start(config, store, name=name, listener=display.event, progress=display.progress)
         except KeyboardInterrupt:
             display.close()
-            if display.study_name:
+            if any(study.name == display.study_name for study in store.studies()):
                 again = f"bench search --resume {display.study_name}"
                 click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
             raise
@@ -154,11 +157,11 @@ def _refuse_mixture(
     """Settings come from the database or from flags, not from both."""
     from bench.errors import ConfigError
 
-    execution_only = all(key.startswith("execution.") for key in given)
-    if resume and (repeat or name or config_file or not execution_only):
+    is_allowed = set(given) <= {"execution.concurrency", "execution.ray_address"}
+    if resume and (repeat or name or config_file or not is_allowed):
         raise ConfigError(
-            "--resume goes on with the stored settings; beside it only --concurrency, --device, --ray-address, --db, "
-            "--out and --json are allowed; leave the others out, or start a new study"
+            "--resume goes on with the stored settings; beside it only --concurrency, --ray-address, --db, --out and "
+            "--json are allowed; leave the others out, or start a new study"
         )
     if repeat and (config_file or given):
         raise ConfigError(
@@ -177,14 +180,4 @@ def _resume(store: Store, display: Display, name: str, given: dict[str, Any]) ->
 def _config(config_file: Path | None, given: dict[str, Any]) -> StudyConfig:
     from bench.study.config import StudyConfig, load_config, override
 
-    base = load_config(config_file) if config_file else StudyConfig()
-    # Parsed as if they stood in the file, so that a wrong word gets the same answer.
-    return override(base, {key: _checked(key, value) for key, value in given.items()})
-
-
-def _checked(key: str, value: Any) -> Any:
-    from bench.study.config import StudyConfig
-
-    section, _, last = key.rpartition(".")
-    StudyConfig.from_dict({section: {last: value}} if section else {last: value})
-    return value
+    return override(load_config(config_file) if config_file else StudyConfig(), given)

@@ -57,8 +57,8 @@ def show(name: str, rules: tuple[str, ...], as_json: bool) -> None:
 @space.command(epilog="Example:  bench space count fastvit --rule 'macs_g <= 1.5'")
 @_NAME
 @_RULE
-@click.option("--samples", default=2000, show_default=True, help="Draws for the estimate.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@click.option("--samples", type=click.IntRange(1), default=2000, show_default=True, help="Draws for the estimate.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws.")
 @json_option
 def count(name: str, rules: tuple[str, ...], samples: int, seed: int, as_json: bool) -> None:
     """Count a space's architectures: exactly without rules, estimated under them."""
@@ -96,7 +96,7 @@ def count(name: str, rules: tuple[str, ...], samples: int, seed: int, as_json: b
 @_NAME
 @_RULE
 @click.option("--n", default=1, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws.")
 def sample(name: str, rules: tuple[str, ...], n: int, seed: int) -> None:
     """Draw valid architectures uniformly; one JSON object a line."""
     import numpy as np

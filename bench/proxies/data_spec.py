@@ -70,6 +70,18 @@ def parse_data_spec(text: str) -> DataSpec:
     return DataSpec(kind=kind, location=location, root=root)
 
 
+def absolute_spec(text: str) -> str:
+    """The same data named so that it is found from any folder."""
+    spec = parse_data_spec(text)
+    if spec.kind in ("folder", "imagenet", "parquet"):
+        return f"{spec.kind}:{Path(spec.location).expanduser().resolve()}"
+    if spec.kind == "path":
+        return str(Path(spec.location).expanduser().resolve())
+    if spec.root:
+        return f"{spec.label},root={Path(spec.root).expanduser().resolve()}"
+    return text
+
+
 def _settings(text: str, tail: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     for item in filter(None, tail.split(",")):

@@ -146,7 +146,7 @@ class _Worker:
     def __init__(self, reader: Reader, resolution: int) -> None:
         path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), *sys.path]))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from bench.proxies.decoding import serve; serve()"],
+            [sys.executable, "-P", "-c", "from bench.proxies.decoding import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},

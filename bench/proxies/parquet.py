@@ -184,7 +184,10 @@ def _decode_cell(value: Any, folder: Path, resolution: int) -> NDArray[np.uint8]
     content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
     if content is None and path:
         try:
-            content = (folder / path).read_bytes()
+            place = (folder / path).resolve()
+            if not place.is_relative_to(folder.resolve()):
+                return Unreadable("its path leaves the data set's folder")
+            content = place.read_bytes()
         except OSError as error:
             return Unreadable(f"{type(error).__name__}: {error.strerror}")
     return decode(content, resolution) if content else Unreadable("the row holds no picture")

@@ -106,6 +106,8 @@ class Training:
         self.data = data
         self.images_seen = 0
         self.seconds = 0.0
+        self.held_seconds = 0.0
+        """Spent outside the steps, held by the step guard."""
         self._waiting = 0.0
         self._curve: list[tuple[int, float]] = []
         self._device = torch.device(device)
@@ -128,8 +130,10 @@ class Training:
         while self.images_seen < min(images, self.config.images):
             if time.perf_counter() - started >= seconds:
                 break
+            asked = time.perf_counter()
             with self._guard():
                 begin = time.perf_counter()
+                self.held_seconds += begin - asked
                 batch, labels = self._next_batch()
                 loaded = time.perf_counter()
                 loss = self._step(batch, labels)
@@ -141,12 +145,14 @@ class Training:
     def score(self, *, batch_size: int = 256) -> Score:
         """Scores the averaged weights on the validation split, in deploy form: it computes the same, faster."""
         begin = time.perf_counter()
-        correct, loss, split = 0, 0.0, self.data.val
+        correct, loss, held, split = 0, 0.0, 0.0, self.data.val
         rows = np.arange(len(split.labels))
         network = self._deploy_form()
         with torch.inference_mode():
             for start in range(0, len(split.labels), batch_size):
+                asked = time.perf_counter()
                 with self._guard():
+                    held += time.perf_counter() - asked
                     images, labels = _read(split, rows[start : start + batch_size], self._device)
                     with self._precision():
                         outputs = network(images).float()
@@ -154,7 +160,8 @@ class Training:
                     loss += float(F.cross_entropy(outputs, labels, reduction="sum"))
         if not math.isfinite(loss):
             raise TrainingError(f"validation loss is {loss} after {self.images_seen:,} pictures; the training diverged")
-        self.seconds += time.perf_counter() - begin
+        self.held_seconds += held
+        self.seconds += time.perf_counter() - begin - held
         return Score(
             accuracy=correct / len(split.labels),
             loss=loss / len(split.labels),

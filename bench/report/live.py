@@ -22,8 +22,8 @@ class RunningStudy(Protocol):
     """What is shown of a study under way (bench.study.session.Session)."""
 
     def snapshot(self) -> Mapping[str, Any]:
-        """`name`, `done`, `budget`, `running`, `failed`, `front` (rows), `hypervolume`, `reference`, `seconds`,
-        `seconds_left` (None while unknown) and `jobs` (rows of what runs)."""
+        """`name`, `done`, `budget`, `failed`, `objectives`, `front` (number and values), `hypervolume`, `reference`,
+        `seconds`, `seconds_left` (None while unknown) and `jobs` (number, rung and state of what runs)."""
 
 
 class Display:
@@ -52,6 +52,14 @@ class Display:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def begin(self, name: str) -> None:
+        """The study's name, before anything else: it is what --resume needs."""
+        self.study_name = name
+        if self._as_json:
+            self._print({"event": "study", "study": name})
+        else:
+            self._line(f"study {name}")
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Preparation before the first trial."""

@@ -26,7 +26,7 @@ def front_table(view: StudyView) -> str:
     """The front, the cheapest first, and below it the reference points that are not on it."""
     front = view.front
     others = [trial for trial in view.trials if trial.name and not trial.is_front]
-    heading = ("trial", "accuracy", "pictures", "ms", "95 % interval", "x T8", "params M", "MACs G", "")
+    heading = ("trial", "accuracy", "pictures", "ms", "quick interval", "x T8", "params M", "MACs G", "")
     rows = [_front_row(trial, "front") for trial in front]
     rows += [
         _front_row(trial, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
@@ -50,6 +50,8 @@ def reference_sentences(view: StudyView) -> list[str]:
             sentences.append(f"{verdict.name} is dominated by {names}{more} ({at})")
         else:
             sentences.append(f"{verdict.name} is not dominated by anything found ({at})")
+    if sentences:
+        sentences.append("(by point estimates: one seed, and quick latency intervals of few restarts)")
     for name, reasons in left_out(view).items():
         sentences.append(f"{name} was left out: {'; '.join(reasons)}")
     return sentences

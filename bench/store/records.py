@@ -30,7 +30,7 @@ class StudyRecord:
     space_text: str
     space_hash: str
     objectives: Json
-    """Direction by name in the order of the user, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
+    """Direction by name, accuracy first, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
     hypervolume_reference: Json
     """Value by objective; empty until it is stated."""
     seed: int

@@ -75,12 +75,14 @@ class ExecutionConfig:
         threads: CPU threads of each training; None: the cores shared out evenly.
         device: where candidates are trained; "auto" takes a GPU if there is one.
         ray_address: of a running Ray cluster; None starts a Ray of its own on this machine.
+        folder: for checkpoints, weights and logs; None: `studies/NAME` beside the database.
     """
 
     concurrency: int | None = None
     threads: int | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     ray_address: str | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,14 +142,18 @@ def load_config(path: Path) -> StudyConfig:
 
 
 def override(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
-    """The settings with those of `flags` (dotted names, such as `proxy.images`) put in their place."""
+    """The settings with those of `flags` (dotted names, such as `proxy.images`) in their place, rules added to theirs.
+
+    Raises:
+        ConfigError: as for a file with these settings.
+    """
+    tree = config.to_dict()
     for name, value in flags.items():
         section, _, key = name.rpartition(".")
-        if section:
-            config = replace(config, **{section: replace(getattr(config, section), **{key: value})})
-        else:
-            config = replace(config, **{key: value})
-    return checked(config)
+        if key == "rules":
+            value = (*config.rules, *value)
+        (tree[section] if section else tree)[key] = value
+    return StudyConfig.from_dict(tree)
 
 
 def checked(config: StudyConfig) -> StudyConfig:
@@ -171,20 +177,26 @@ def checked(config: StudyConfig) -> StudyConfig:
         "timing.iterations": (config.timing.iterations, 1),
         "execution.concurrency": (config.execution.concurrency, 1),
         "execution.threads": (config.execution.threads, 1),
+        "seed": (config.seed, 0),
+        "data.seed": (config.data.seed, 0),
+        "proxy.weight_decay": (config.proxy.weight_decay, 0),
     }
     for name, (value, least) in at_least.items():
         if value is not None and value < least:
             raise ConfigError(f"{name} is {value}; it must be {least:g} or more; change it")
     if config.proxy.reduction <= 1.0:
         raise ConfigError(f"proxy.reduction is {config.proxy.reduction}; it must be above 1; 3 is usual")
-    if not 0.0 <= config.proxy.augmentation <= 1.0:
-        raise ConfigError(
-            f"proxy.augmentation is {config.proxy.augmentation}; it must lie between 0 and 1; 0.2 is usual"
-        )
-    if not 0.0 < config.proxy.learning_rate < 1.0:
-        raise ConfigError(
-            f"proxy.learning_rate is {config.proxy.learning_rate}; it must lie between 0 and 1; 0.005 is usual"
-        )
+    between: dict[str, tuple[float, float, float, float]] = {
+        # value, lowest, below, usual
+        "proxy.augmentation": (config.proxy.augmentation, 0.0, 1.0 + 1e-9, 0.2),
+        "proxy.learning_rate": (config.proxy.learning_rate, 1e-9, 1.0, 0.005),
+        "proxy.label_smoothing": (config.proxy.label_smoothing, 0.0, 1.0, 0.1),
+        "proxy.ema_decay": (config.proxy.ema_decay, 0.0, 1.0, 0.98),
+        "timing.deadline_s": (config.timing.deadline_s, 1e-9, 86_400.0, 120.0),
+    }
+    for name, (found, least, below, usual) in between.items():
+        if not least <= found < below:
+            raise ConfigError(f"{name} is {found}; it must lie between {least:.0f} and {below:.0f}; {usual:g} is usual")
     return replace(config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)))
 
 

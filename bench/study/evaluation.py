@@ -12,8 +12,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from bench.errors import MeasureError
 from bench.measure import Job, JobArtifact, measure, summarise
 from bench.measure.exclusive import exclusive, shared
 from bench.measure.runners import DEFAULT_RUNTIME
-from bench.networks import build
+from bench.networks import build, cost_quantities
 from bench.networks.export import prepare
 from bench.networks.weights import save_weights
+from bench.proxies.cache import PackedData
 from bench.proxies.datasets import open_data
 from bench.proxies.training import Training, TrainingConfig
 from bench.space import Architecture
@@ -32,6 +32,8 @@ from bench.study.config import StudyConfig
 
 # Between two signs of life of a training.
 _CHUNK_S = 5.0
+# While someone else is timed, or before it can be timed itself.
+_WAIT = "wait for the CPU"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,9 @@ Update = dict[str, Any]
 def cpu_lock_folder() -> Path:
     """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"bench-cpu-{user}"
+    # Not $TMPDIR, which can differ between two terminals of one user.
+    shared_memory = Path("/tmp")
+    return (shared_memory if shared_memory.is_dir() else Path(tempfile.gettempdir())) / f"bench-cpu-{user}"
 
 
 def proxy_resolution(deploy_resolution: int) -> int:
@@ -165,11 +169,17 @@ def make_artifact(
     update: Update = {
         "kind": "prepared",
         "figures": {
-            "params_m": prepared.costs.params / 1e6,
-            "macs_g": prepared.costs.macs / 1e9,
+            # As rules count them, wherever it runs; what this artifact holds stands with the artifact.
+            **cost_quantities(architecture),
             "artifact_mb": prepared.artifact.bytes / 1e6,
         },
-        "artifact": {**prepared.artifact.to_dict(), "path": path.name, "fold_error": prepared.fold_error},
+        "artifact": {
+            **prepared.artifact.to_dict(),
+            "path": path.name,
+            "fold_error": prepared.fold_error,
+            "params": prepared.costs.params,
+            "macs": prepared.costs.macs,
+        },
         "seconds": dict(prepared.seconds),
     }
     file, kind, sha256 = path, "onnx", prepared.artifact.sha256
@@ -193,10 +203,10 @@ def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: 
     folder = Path(job.folder) / "artifacts"
     label = f"trial-{job.number}"
     try:
-        with shared(cpu_lock_folder()):
+        with shared(cpu_lock_folder()) as waited:
             _use_threads(job.threads)
             artifact, update = make_artifact(config, architecture, folder, label)
-        yield update
+        yield {**update, "seconds": {**update["seconds"], _WAIT: waited}}
         if job.reference is not None:
             measured = _measured(job, config, artifact, update["resolution"])
             yield measured  # a failed one too: its samples and reason are data
@@ -210,12 +220,9 @@ def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: 
 def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, resolution: int) -> Update:
     assert job.reference is not None
     session = timing_job(config, (artifact,), job.reference, resolution=resolution)
-    # A GPU times while CPUs train and the other way round; a CPU does one thing at a time.
-    alone: AbstractContextManager[float] = (
-        exclusive(cpu_lock_folder()) if config.timing.runner == "cpu" else contextlib.nullcontext(0.0)
-    )
+    # Nothing else of ours runs meanwhile, on a GPU neither: launching the kernels of a small network takes the CPU.
     begin = time.perf_counter()
-    with alone as waited:
+    with exclusive(cpu_lock_folder()) as waited:
         (measurement,) = measure(session)
     summary = asdict(summarise(measurement)) if measurement.is_valid else {}
     return {
@@ -223,49 +230,67 @@ def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, re
         "figures": {"latency_ms": summary["median_ms"]} if summary else {},
         "measurement": measurement.to_dict(),
         "summary": summary,
-        "seconds": {"wait for the CPU": waited, "time": time.perf_counter() - begin - waited},
+        "seconds": {_WAIT: waited, "time": time.perf_counter() - begin - waited},
     }
+
+
+def study_data(
+    config: StudyConfig, side: int, cache: Path, *, progress: Callable[[int, int], None] | None = None
+) -> PackedData:
+    """The study's pictures at `side` pixels; packed on the first call, milliseconds afterwards."""
+    data = config.data
+    return open_data(
+        data.source,
+        resolution=side,
+        seed=data.seed,
+        classes=data.classes,
+        train_per_class=data.per_class,
+        val_per_class=data.val_per_class,
+        download=data.download,
+        cache_dir=cache,
+        progress=progress,
+    )
+
+
+def training_config(config: StudyConfig, images: int) -> TrainingConfig:
+    """How the study's candidates are trained when the top rung sees `images` pictures."""
+    proxy = config.proxy
+    return TrainingConfig(
+        images=images,
+        batch_size=proxy.batch_size,
+        learning_rate=proxy.learning_rate,
+        weight_decay=proxy.weight_decay,
+        label_smoothing=proxy.label_smoothing,
+        ema_decay=proxy.ema_decay,
+        augmentation=proxy.augmentation,
+        seed=config.seed,
+    )
 
 
 def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
     _use_threads(job.threads)
-    data_config, proxy, folder = config.data, config.proxy, Path(job.folder)
+    folder = Path(job.folder)
     begin = time.perf_counter()
-    data = open_data(
-        data_config.source,
-        resolution=proxy_resolution(int(architecture.settings["input_resolution"])),
-        seed=data_config.seed,
-        classes=data_config.classes,
-        train_per_class=data_config.per_class,
-        val_per_class=data_config.val_per_class,
-        download=data_config.download,
-        cache_dir=Path(job.cache_folder),
-    )
-    training = Training(
-        build(architecture, num_classes=len(data.classes), seed=config.seed),
-        data,
-        config=TrainingConfig(
-            images=job.rungs[-1],
-            batch_size=proxy.batch_size,
-            learning_rate=proxy.learning_rate,
-            weight_decay=proxy.weight_decay,
-            label_smoothing=proxy.label_smoothing,
-            ema_decay=proxy.ema_decay,
-            augmentation=proxy.augmentation,
-            seed=config.seed,
-        ),
-        device=job.device,
-        step_guard=(lambda: shared(cpu_lock_folder())) if job.device == "cpu" else contextlib.nullcontext,
-    )
-    checkpoint = checkpoint_path(folder, job.number, job.rung - 1)
-    # Without its checkpoint a training starts over, and arrives at the same weights: only the seed decides.
-    if job.rung > 0 and checkpoint.is_file():
-        training.load(checkpoint)
+    with shared(cpu_lock_folder()) as waited:
+        data = study_data(
+            config, proxy_resolution(int(architecture.settings["input_resolution"])), Path(job.cache_folder)
+        )
+        training = Training(
+            build(architecture, num_classes=len(data.classes), seed=config.seed),
+            data,
+            config=training_config(config, job.rungs[-1]),
+            device=job.device,
+            step_guard=lambda: shared(cpu_lock_folder()),
+        )
+        checkpoint = checkpoint_path(folder, job.number, job.rung - 1)
+        # Without its checkpoint a training starts over, and arrives at the same weights: only the seed decides.
+        if job.rung > 0 and checkpoint.is_file():
+            training.load(checkpoint)
     seen_before, spent_before = training.images_seen, training.seconds
     yield {
         "kind": "training",
         "images_seen": training.images_seen,
-        "seconds": {"build to train": time.perf_counter() - begin},
+        "seconds": {_WAIT: waited, "build to train": time.perf_counter() - begin - waited},
     }
     while not training.advance(job.rungs[job.rung], seconds=_CHUNK_S):
         yield {"kind": "training", "images_seen": training.images_seen}
@@ -281,6 +306,7 @@ def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) 
         "images": training.images_seen - seen_before,
         "seconds": {
             "train": trained - spent_before,
+            _WAIT: training.held_seconds,
             "score": training.seconds - trained,
             "keep weights": time.perf_counter() - begin,
         },

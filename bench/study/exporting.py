@@ -26,14 +26,15 @@ def stored_weights(trial: str, db: str | None) -> tuple[Architecture, Path | Non
     with open_store(db, read_only=True) as store:
         record = store.find_trial(trial)
         scores = store.scores(record.id)
+        folder = study_folder(store.study(record.study_name))
     architecture = Architecture.from_dict(record.architecture)
     if record.weights_path is None:
         return architecture, None, None
-    path = study_folder(record.study_name) / record.weights_path
+    path = folder / record.weights_path
     if not path.is_file():
         raise ExportError(
-            f"the weights of trial {record.label} are not at {path}; they lie beside the database of the search; "
-            "run this in the folder where the search ran"
+            f"the weights of trial {record.label} are not at {path}, where its search wrote them; "
+            "bring them back, or run this on the machine of the search"
         )
     return architecture, path, int(scores[-1].fidelity["classes"])
 

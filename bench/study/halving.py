@@ -53,7 +53,8 @@ def next_promotion(
     levels = range(len(rungs) - 1)
     for level in levels if is_last_call else reversed(levels):
         rung = rungs[level]
-        numbers = list(rung.values)
+        # By number, so that the order in which jobs happened to end decides no tie.
+        numbers = sorted(rung.values)
         points = [rung.values[number] for number in numbers]
         if is_last_call:
             chosen = [

@@ -1,6 +1,6 @@
 """What a study does next, as a state machine without clocks, processes or a database.
 
-`next_job` answers with a job, or with None when nothing can be started now; the results come back through `tried`,
+`next_job` answers with a job, or with None when nothing can be started now; the results come back through `figures`,
 `scored` and `failed`. Whoever runs the jobs and writes them down (`runner.py`) asks again after each. The same plan is
 rebuilt from the store when a study is resumed or replayed.
 """

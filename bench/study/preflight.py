@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from bench.errors import SearchError, SpaceError
 from bench.measure import resolve_runner
 from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
-from bench.space import Architecture, Space, draw, load_space
+from bench.space import Architecture, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution
 from bench.study.objectives import parse_objectives
@@ -32,7 +33,7 @@ class Checked:
     Attributes:
         space: with all rules.
         largest: the valid architecture with the most MACs among many drawn and the reference points.
-        left_out: reference points that are not tried, with the reasons.
+        resolutions: deployment resolutions of the space.
         concurrency: trials at a time.
         threads: CPU threads of each training.
         device: "cpu" or "cuda", where candidates are trained.
@@ -40,10 +41,10 @@ class Checked:
 
     space: Space
     largest: Architecture
-    left_out: dict[str, tuple[str, ...]]
+    resolutions: tuple[int, ...]
     concurrency: int
     threads: int
-    device: str
+    device: Literal["cpu", "cuda"]
 
 
 def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> Checked:
@@ -59,27 +60,29 @@ def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> C
     """
     parse_objectives(config.objectives)
     space = space or load_space(config.space).with_rules(config.rules)
-    tried, left_out = reference_points(space, cost_quantities)
+    tried, _ = reference_points(space, cost_quantities)
+    resolutions = _resolutions(space)
     largest = max([*_drawn(space), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
     device = _device(config)
     if "latency_ms" in _costs(config):
         resolve_runner(config.timing.runner, runtime=config.timing.runtime)
     concurrency, threads = _share(config, device)
     _check_disk(config, folder, largest)
-    check_data(
-        config.data.source,
-        resolution=proxy_resolution(int(largest.settings["input_resolution"])),
-        seed=config.data.seed,
-        classes=config.data.classes,
-        train_per_class=config.data.per_class,
-        val_per_class=config.data.val_per_class,
-        download=config.data.download,
-        cache_dir=cache_folder(),
-    )
+    for side in sorted({proxy_resolution(resolution) for resolution in resolutions}):
+        check_data(
+            config.data.source,
+            resolution=side,
+            seed=config.data.seed,
+            classes=config.data.classes,
+            train_per_class=config.data.per_class,
+            val_per_class=config.data.val_per_class,
+            download=config.data.download,
+            cache_dir=cache_folder(),
+        )
     return Checked(
         space=space,
         largest=largest,
-        left_out=left_out if config.try_reference_points else {},
+        resolutions=resolutions,
         concurrency=concurrency,
         threads=threads,
         device=device,
@@ -88,6 +91,11 @@ def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> C
 
 def _costs(config: StudyConfig) -> set[str]:
     return {objective.name for objective in parse_objectives(config.objectives)} - {"accuracy"}
+
+
+def _resolutions(space: Space) -> tuple[int, ...]:
+    found = {value for row in describe(space) if row.word == "input_resolution" for value in row.values}
+    return tuple(sorted(int(value) for value in found if value is not None))
 
 
 def _drawn(space: Space) -> list[Architecture]:
@@ -105,7 +113,7 @@ def _drawn(space: Space) -> list[Architecture]:
     return found
 
 
-def _device(config: StudyConfig) -> str:
+def _device(config: StudyConfig) -> Literal["cpu", "cuda"]:
     wanted = config.execution.device
     if wanted == "cpu":
         return "cpu"

@@ -195,22 +195,30 @@ class Proposer:
         """A sampler that only repeats itself gets a relative of what is known, or a fresh draw."""
         known = list(self._seen.values())
         for _ in range(_MUTATIONS if known and self._sampler != "random" else 0):
-            first, second = (known[int(random.integers(len(known)))] for _ in range(2))
-            child = (
-                mutate(self._space, first, random, self._costs)
-                if random.random() < 0.5
-                else cross_over(self._space, first, second, random, self._costs)
-            )
-            if child.id not in self._seen:
+            child = self._child(known, random)
+            if child is not None and child.id not in self._seen:
                 return child, "mutation"
         for _ in range(_DRAWS):
-            architecture = draw(self._space, random, self._costs)
+            try:
+                architecture = draw(self._space, random, self._costs)
+            except SpaceError as error:
+                raise SpaceExhausted(str(error)) from error
             if architecture.id not in self._seen:
                 return architecture, "draw"
         raise SpaceExhausted(
             f"space {self._space.name!r} gave no new architecture in {_DRAWS} draws after {len(known)}; "
             "the space under these rules is (almost) used up; lower --budget or loosen a rule"
         )
+
+    def _child(self, known: Sequence[Architecture], random: np.random.Generator) -> Architecture | None:
+        """A mutation or a cross of what is known; None where the rules leave no room for one."""
+        first, second = (known[int(random.integers(len(known)))] for _ in range(2))
+        try:
+            if random.random() < 0.5:
+                return mutate(self._space, first, random, self._costs)
+            return cross_over(self._space, first, second, random, self._costs)
+        except SpaceError:
+            return None
 
 
 def reference_points(space: Space, costs: Costs) -> tuple[dict[str, Architecture], dict[str, tuple[str, ...]]]:

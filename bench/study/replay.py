@@ -8,7 +8,7 @@ from bench.store import Store
 from bench.study.config import StudyConfig
 from bench.study.objectives import parse_objectives, values
 from bench.study.proposer import Proposer
-from bench.study.session import stored_candidates
+from bench.study.stored import stored_candidates
 
 
 def replay(store: Store, name: str) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Workers stay where the command was given, so that relative places mean the same there.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Its default of 15 would let any other process disturb what is timed.
     "RAY_worker_niceness": "0",
     # Activations are freed and asked for again each step; glibc would hand large ones back to the kernel every time.
@@ -118,7 +120,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.error: BaseException | None = None
+            self.error: Exception | None = None
             self._numbers: dict[str, int] = {}
 
         def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -160,7 +162,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
             # Ray logs what a searcher raises and goes on; the study has to stop instead.
             try:
                 yield
-            except BaseException as error:
+            except Exception as error:
                 self.error = error
 
     class Evaluation(tune.Trainable):  # type: ignore[misc]  # Ray is untyped
@@ -187,6 +189,18 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         def load_checkpoint(self, checkpoint: Any) -> None:
             """Nothing, as above."""
 
+    class StopOnError(tune.Stopper):  # type: ignore[misc]  # Ray is untyped
+        """Ends the run at once when nothing can be recorded any more."""
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002  (Ray's signature)
+            return self.stop_all()
+
+        def stop_all(self) -> bool:
+            return searcher.error is not None
+
+        def __reduce__(self) -> tuple[type[object], tuple[()]]:
+            return object, ()
+
     searcher = PlanSearcher()
     resources = {"cpu": 1, "gpu": 1} if uses_gpu else {"cpu": 1}
     tuner = tune.Tuner(
@@ -194,6 +208,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True, max_concurrent_trials=None),
         run_config=tune.RunConfig(
             name="study",
+            stop=StopOnError(),
             storage_path=str(scratch),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),

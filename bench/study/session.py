@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import pareto
-from bench.networks.cost import cost_quantities
-from bench.space import Architecture, Space
+from bench.errors import SearchError
+from bench.measure import same_conditions
+from bench.space import Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report
 from bench.study.halving import rung_images
-from bench.study.objectives import Objective, directions, parse_objectives, values
-from bench.study.plan import Plan, PlannedJob
-from bench.study.proposer import Proposal, Proposer, reference_points
+from bench.study.objectives import directions, parse_objectives, values
+from bench.study.plan import PlannedJob
+from bench.study.provenance import fidelity_differences
+from bench.study.stored import make_plan, stored_candidates
 
 # Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
 # starts over: it costs time, while keeping all would cost 16 bytes a parameter and trial.
@@ -41,7 +43,8 @@ class Session:
         concurrency: jobs at a time.
         threads: of each training.
         device: where candidates are trained.
-        reference: artifact of the pinned network as a mapping, None when latency is no objective.
+        references: artifact of the pinned network by resolution, as mappings; empty when latency is no objective.
+        data_hashes: content of the packed pictures by their resolution.
         listener: is called after each event with its kind and data.
     """
 
@@ -56,7 +59,8 @@ class Session:
         concurrency: int,
         threads: int,
         device: str,
-        reference: Mapping[str, Any] | None,
+        references: Mapping[int, Mapping[str, Any]],
+        data_hashes: Mapping[int, str],
         listener: Listener,
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
@@ -68,7 +72,10 @@ class Session:
         self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency)
         self.started_at = time.monotonic()
         self.images_trained = 0
-        self._threads, self._device, self._reference, self._listener = threads, device, reference, listener
+        self._threads, self._device, self._listener = threads, device, listener
+        self._references, self._data_hashes = references, data_hashes
+        self._fidelities: dict[int, Mapping[str, Any]] = {}
+        self._conditions: Mapping[str, Any] | None = None
         self._trial_ids: dict[int, int] = {}
         self._restarts: list[PlannedJob] = []
         self._begun: dict[int, float] = {}
@@ -96,7 +103,7 @@ class Session:
             rungs=self.rungs,
             config=self.config.to_dict(),
             folder=str(self.folder),
-            reference=self._reference,
+            reference=self._references.get(int(planned.architecture.settings["input_resolution"])),
             is_prepared=self._is_prepared(number),
             threads=self._threads,
             device=self._device,
@@ -104,7 +111,9 @@ class Session:
         )
 
     def update(self, number: int, update: Mapping[str, Any]) -> None:
-        """Takes in what a worker sent."""
+        """Takes in what a worker sent; what comes after a failure is too late."""
+        if self.plan.candidates[number].target is None:
+            return
         trial_id = self._trial_ids[number]
         self._states[number] = _state(update)
         if seconds := update.get("seconds"):
@@ -119,8 +128,10 @@ class Session:
             case "failed":
                 self.failed(number, str(update["reason"]))
                 return
-            case _:
-                self.store.add_stage_seconds(trial_id, seconds or {})
+            case _ if seconds:
+                self.store.add_stage_seconds(trial_id, seconds)
+        if self.plan.candidates[number].is_failed:
+            return
         self._tell(update["kind"], {"number": number, **_short(update)})
 
     def failed(self, number: int, reason: str | None = None) -> None:
@@ -133,9 +144,9 @@ class Session:
         self._tell("failed", {"number": number, "reason": reason})
 
     def finish(self) -> StudyRecord:
-        """Closes the study: who still waits at a rung is stopped for good."""
+        """Closes the study: who still waits at a rung is stopped for good, unless the study may yet go on."""
         for trial in self.store.trials(self.study.id):
-            if trial.status == "paused":
+            if trial.status == "paused" and self.plan.stop_reason is None:
                 self.store.set_trial_status(trial.id, "stopped", reason=self._why_stopped(trial))
                 for rung in range(len(self.rungs)):
                     checkpoint_path(self.folder, trial.number, rung).unlink(missing_ok=True)
@@ -253,10 +264,18 @@ class Session:
             samples={"samples": found["samples"], "reference_samples": found["reference_samples"]},
         )
         self.store.add_stage_seconds(trial_id, update["seconds"])
+        if self._conditions is None:
+            self._conditions = found["fingerprint"]
+        if differences := same_conditions(self._conditions, found["fingerprint"]):
+            self.failed(number, f"timed under other conditions than the trials before: {'; '.join(differences[:3])}")
+            return
         self.plan.figures(number, update["figures"])
 
     def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         score, rung = update["score"], int(update["rung"])
+        if differences := fidelity_differences(self._fidelities.setdefault(rung, score["fidelity"]), score["fidelity"]):
+            self.failed(number, f"trained at another fidelity than the trials before: {'; '.join(differences)}")
+            return
         seconds = dict(update["seconds"])
         # What no stage accounts for: starting the worker, moving data, Ray.
         seconds["elsewhere"] = max(0.0, time.perf_counter() - self._begun[number] - self._busy[number])
@@ -305,6 +324,7 @@ class Session:
             for event in self.store.events(self.study.id)
             if event.kind == "job" and event.trial_id is not None
         }
+        self._restore_conditions()
         for trial, proposal, figures, accuracy in stored_candidates(self.store, self.study.id):
             self._trial_ids[trial.number] = trial.id
             self.plan.restore(
@@ -312,6 +332,21 @@ class Session:
             )
             if trial.status in ("queued", "running"):
                 self._take_up(trial, targets.get(trial.id, 0), is_scored=targets.get(trial.id, 0) in accuracy)
+
+    def _restore_conditions(self) -> None:
+        """What later figures have to agree with; refuses pictures that have changed since."""
+        for score in self.store.study_scores(self.study.id):
+            self._fidelities.setdefault(score.rung, score.fidelity)
+            packed = self._data_hashes.get(int(score.fidelity["resolution"]))
+            if packed is not None and packed != score.fidelity["data_hash"]:
+                raise SearchError(
+                    f"the pictures of study {self.study.name!r} have changed since it began (hash {packed}, then "
+                    f"{score.fidelity['data_hash']}); its scores and new ones are not comparable; bring them back, "
+                    "or --repeat it under a new name"
+                )
+        for found in self.store.study_measurements(self.study.id):
+            if found.verdict != "failed" and self._conditions is None:
+                self._conditions = found.fingerprint
 
     def _take_up(self, trial: TrialRecord, rung: int, *, is_scored: bool) -> None:
         """A trial that was at work when the study ended: either its score was the last thing written, or it goes on."""
@@ -324,60 +359,6 @@ class Session:
 
     def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self._listener(self, kind, data)
-
-
-def make_plan(
-    config: StudyConfig,
-    space: Space,
-    objectives: tuple[Objective, ...],
-    rungs: tuple[int, ...],
-    *,
-    concurrency: int,
-) -> Plan:
-    """The plan of a study before anything has happened."""
-    proposer = Proposer(
-        space,
-        objectives,
-        sampler=config.sampler,
-        seed=config.seed,
-        budget=config.budget,
-        costs=cost_quantities,
-    )
-    tried, _ = reference_points(space, cost_quantities) if config.try_reference_points else ({}, {})
-    return Plan(
-        proposer,
-        objectives,
-        rungs=rungs,
-        reduction=config.proxy.reduction,
-        budget=config.budget,
-        concurrency=concurrency,
-        references=tried,
-        max_failures=config.max_failures,
-    )
-
-
-def stored_candidates(
-    store: Store, study_id: int
-) -> list[tuple[TrialRecord, Proposal, dict[str, float], dict[int, float]]]:
-    """Trials by number with their proposal, figures and accuracy by rung."""
-    accuracy: dict[int, dict[int, float]] = {}
-    for score in store.study_scores(study_id):
-        accuracy.setdefault(score.trial_id, {})[score.rung] = score.accuracy
-    latency = {
-        found.trial_id: float(found.summary["median_ms"])
-        for found in store.study_measurements(study_id)
-        if found.verdict != "failed"
-    }
-    result = []
-    for trial in store.trials(study_id):
-        proposal = Proposal(
-            architecture=Architecture.from_dict(trial.architecture), source=trial.source, state=trial.proposal
-        )
-        figures = {name: float(value) for name, value in trial.costs.items()}
-        if trial.id in latency:
-            figures["latency_ms"] = latency[trial.id]
-        result.append((trial, proposal, figures, accuracy.get(trial.id, {})))
-    return result
 
 
 def _state(update: Mapping[str, Any]) -> str:

@@ -4,8 +4,9 @@
 
 The search runs first. The loop then does what a script without this project would do with the same candidates: one
 after the other, train on all pictures of the top rung with all cores, export with torch's quicker exporter, time.
-Both sides share the training step and the timing protocol, so that what is compared is the order of work. The
-hypervolume of the search's front is computed from the loop's scores, so that luck in a score helps neither side.
+Both sides share the training step and its settings, the allocator's settings and the timing protocol, so that what is
+compared is the order of work. The hypervolume of the search's front is computed from the loop's scores, so that luck
+in a score helps neither side.
 
 Prints tables for people and, last, one JSON line. Takes about half an hour on two cores; the loop's finished
 candidates are kept beside `--out`, so that an interrupted benchmark goes on.
@@ -29,6 +30,7 @@ RULE = "macs_g <= 1.5"
 
 def main() -> None:
     arguments = _arguments()
+    _share_allocator_settings()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="bench-speed-")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +43,15 @@ def main() -> None:
     arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _print(result)
     print(json.dumps({key: value for key, value in result.items() if key not in ("candidates", "fingerprint")}))
+
+
+def _share_allocator_settings() -> None:
+    """Starts over with what a search gives its workers: glibc reads it when a process begins."""
+    from bench.study.runner import environment
+
+    wanted = {name: value for name, value in environment(None).items() if name.startswith("MALLOC_")}
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **wanted})
 
 
 def _search(arguments: argparse.Namespace, folder: Path) -> float:
@@ -99,32 +110,23 @@ def _candidate(mapping: Mapping[str, Any], config: Mapping[str, Any], folder: Pa
     from bench.networks import build
     from bench.networks.export import export_onnx
     from bench.networks.fold import fold
-    from bench.proxies.datasets import open_data
-    from bench.proxies.training import Training, TrainingConfig
+    from bench.proxies.training import Training
     from bench.space import Architecture, load_space
     from bench.study.config import StudyConfig
-    from bench.study.evaluation import cache_folder, proxy_resolution, timing_job
+    from bench.study.evaluation import cache_folder, proxy_resolution, study_data, timing_job, training_config
 
     settings = StudyConfig.from_dict(config)
     architecture = Architecture.from_dict(mapping)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     resolution = int(architecture.settings["input_resolution"])
-    data = open_data(settings.data.source, resolution=proxy_resolution(resolution), seed=0, cache_dir=cache_folder())
-    proxy = settings.proxy
+    data = study_data(settings, proxy_resolution(resolution), cache_folder())
     begin = time.perf_counter()
     training = Training(
         build(architecture, num_classes=len(data.classes), seed=settings.seed),
         data,
-        config=TrainingConfig(
-            images=proxy.images,
-            batch_size=proxy.batch_size,
-            learning_rate=proxy.learning_rate,
-            ema_decay=proxy.ema_decay,
-            augmentation=proxy.augmentation,
-            seed=settings.seed,
-        ),
+        config=training_config(settings, settings.proxy.images),
     )
-    training.advance(proxy.images)
+    training.advance(settings.proxy.images)
     score = training.score()
     trained = time.perf_counter()
     torch.set_num_threads(1)
@@ -200,9 +202,7 @@ def _print(result: Mapping[str, Any]) -> None:
     print(time_table(result["stage_seconds"]))
     print(f"search: {result['search_seconds']:.0f} s; loop: {result['loop_seconds']:.0f} s; "
           f"{result['times_faster']:.2f} times faster")  # fmt: skip
-    print(
-        f"hypervolume of the search's front / of the loop's, both by the loop's scores: {result['hypervolume_share']:.4f}"
-    )
+    print(f"hypervolume, the search's front / the loop's, by the loop's scores: {result['hypervolume_share']:.4f}")
     print(f"neither training nor timing: {result['overhead_seconds_a_candidate']:.2f} s a candidate")
 
 

@@ -62,7 +62,8 @@ def study_with_copies(folder: Path, sampler: str, budget: int, *, every: int) ->
     """A whole study, and what it would have left behind at some moments."""
     path = folder / "whole.db"
     with open_store(path) as store:
-        study = add_study(store, config_of(sampler=sampler, budget=budget))
+        proxy = {"images": 144, "rungs": 3, "reduction": 3.0, "batch_size": 16}
+        study = add_study(store, config_of(sampler=sampler, budget=budget, proxy=proxy))
         copies = copy_before_commits(store, folder, every=every)
         drive(session_of(store, study, folder), fails_sometimes).finish()
     return path, copies

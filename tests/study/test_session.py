@@ -23,7 +23,8 @@ from scripted import (
 from store.disks import small_disk
 
 from bench.errors import StoreError
-from bench.space import Architecture
+from bench.networks.cost import cost_quantities
+from bench.space import Architecture, every, load_space
 from bench.store import Store, open_store
 from bench.study.evaluation import EvaluationJob, Update, checkpoint_path
 from bench.study.replay import replay
@@ -133,6 +134,49 @@ def test_a_stopped_study_can_go_on(store: Store, tmp_path: Path) -> None:
     drive(session_of(store, study, tmp_path), works).finish()
     assert store.study("scripted").status == "complete"
     assert [trial.status == "failed" for trial in store.trials(study.id)] == [True] * 10 + [False] * 4
+
+
+def fails_from_the_sixth(job: EvaluationJob) -> Iterator[Update]:
+    yield from (fails(job) if job.number >= 5 else works(job))
+
+
+def test_a_study_stopped_with_trainings_waiting_can_go_on(store: Store, tmp_path: Path) -> None:
+    run_study(store, tmp_path, fails_from_the_sixth, budget=20)
+    study = store.study("scripted")
+    assert study.status == "stopped"
+    assert "paused" in {trial.status for trial in store.trials(study.id)}
+    study = store.set_study_status(study.id, "running")
+    drive(session_of(store, study, tmp_path), works).finish()
+    assert store.study("scripted").status == "complete"
+    assert {trial.status for trial in store.trials(study.id)} == {"complete", "stopped", "failed"}
+
+
+def other_pictures(job: EvaluationJob) -> Iterator[Update]:
+    """The last candidate is trained on something else."""
+    for update in works(job):
+        if update["kind"] == "scored" and job.number == 5:
+            update["score"]["fidelity"]["data_hash"] = "changed"
+        yield update
+
+
+def test_a_score_of_another_fidelity_never_stands_beside_the_others(store: Store, tmp_path: Path) -> None:
+    run_study(store, tmp_path, other_pictures, budget=6)
+    (failed,) = (trial for trial in store.trials(store.study("scripted").id) if trial.status == "failed")
+    assert failed.number == 5
+    assert failed.reason == "trained at another fidelity than the trials before: data_hash: None and 'changed'"
+    assert store.scores(failed.id) == ()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_a_space_of_one_network_ends_after_it(store: Store, tmp_path: Path, sampler: str) -> None:
+    space = load_space("smoke")
+    smallest = min(every(space, cost_quantities), key=lambda found: cost_quantities(found)["params_m"])
+    only = f"params_m <= {cost_quantities(smallest)['params_m'] + 1e-9:.9f}"
+    run_study(store, tmp_path, budget=5, rules=[only], sampler=sampler)
+    study = store.study("scripted")
+    assert study.status == "complete"
+    assert study.reason
+    assert {trial.architecture_id for trial in store.trials(study.id)} == {smallest.id}
 
 
 def test_a_space_that_is_used_up_ends_the_study_with_the_reason(store: Store, tmp_path: Path) -> None:
