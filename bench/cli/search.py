@@ -11,8 +11,6 @@ import click
 from bench.cli.options import db_option
 
 if TYPE_CHECKING:
-    from bench.report.live import Display
-    from bench.store import Store, StudyRecord
     from bench.study.config import StudyConfig
 
 # Flag -> setting, where the names differ; the rest are settings of the study by their own names.
@@ -130,20 +128,23 @@ def search(
     # Ctrl-C and a polite kill end the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with open_store(db) as store, Display(as_json=as_json) as display:
+        shown: dict[str, Any] = {
+            "announce": display.begin,
+            "listener": display.event,
+            "progress": display.progress,
+        }
         try:
             if resume:
-                display.begin(resume)
-                study = _resume(store, display, resume, given)
+                execution = {key.removeprefix("execution."): value for key, value in given.items()}
+                study = study_search.resume(store, resume, execution=execution, **shown)
             elif repeat:
-                study = study_search.repeat(store, repeat, name=name, listener=display.event, progress=display.progress)
+                study = study_search.repeat(store, repeat, name=name, **shown)
             else:
                 assert config is not None
-                name = name or study_search.new_name(config)
-                display.begin(name)
-                study = study_search.start(config, store, name=name, listener=display.event, progress=display.progress)
+                study = study_search.start(config, store, name=name, **shown)
         except KeyboardInterrupt:
             display.close()
-            if any(study.name == display.study_name for study in store.studies()):
+            if display.study_name:
                 again = f"bench search --resume {display.study_name}"
                 click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
             raise
@@ -168,13 +169,6 @@ def _refuse_mixture(
             "--repeat takes the stored settings; beside it only --name, --db, --out and --json are allowed; "
             "leave the others out, or start a new study"
         )
-
-
-def _resume(store: Store, display: Display, name: str, given: dict[str, Any]) -> StudyRecord:
-    from bench.study import search as study_search
-
-    execution = {key.removeprefix("execution."): value for key, value in given.items()}
-    return study_search.resume(store, name, listener=display.event, progress=display.progress, execution=execution)
 
 
 def _config(config_file: Path | None, given: dict[str, Any]) -> StudyConfig:

@@ -54,7 +54,7 @@ class Display:
             self._live = None
 
     def begin(self, name: str) -> None:
-        """The study's name, before anything else: it is what --resume needs."""
+        """The study's name, as soon as it can be resumed by it."""
         self.study_name = name
         if self._as_json:
             self._print({"event": "study", "study": name})

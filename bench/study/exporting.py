@@ -26,14 +26,14 @@ def stored_weights(trial: str, db: str | None) -> tuple[Architecture, Path | Non
     with open_store(db, read_only=True) as store:
         record = store.find_trial(trial)
         scores = store.scores(record.id)
-        folder = study_folder(store.study(record.study_name))
+        folder = study_folder(store, store.study(record.study_name))
     architecture = Architecture.from_dict(record.architecture)
     if record.weights_path is None:
         return architecture, None, None
     path = folder / record.weights_path
     if not path.is_file():
         raise ExportError(
-            f"the weights of trial {record.label} are not at {path}, where its search wrote them; "
+            f"the weights of trial {record.label} are not at {path}; "
             "bring them back, or run this on the machine of the search"
         )
     return architecture, path, int(scores[-1].fidelity["classes"])

@@ -13,11 +13,14 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from bench.errors import BenchError, SearchError
@@ -111,6 +114,32 @@ def connected(address: str | None, concurrency: int) -> Iterator[None]:
         ray.shutdown()
 
 
+class _Interrupt:
+    """Whether the user has asked to end.
+
+    A KeyboardInterrupt can be lost: raised inside one of Ray's callbacks it is printed and forgotten. So it is also
+    noted, and looked for wherever the run could go on.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Notes SIGINT and SIGTERM, in the main thread, where alone handlers can be set."""
+        signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, self._note) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  (a handler's signature)
+        self.is_set = True
+        raise KeyboardInterrupt
+
+
 def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
     from ray import tune
     from ray.tune.search import Searcher
@@ -124,7 +153,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
             self._numbers: dict[str, int] = {}
 
         def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-            if self.error is not None or session.plan.is_done:
+            if self.error is not None or interrupt.is_set or session.plan.is_done:
                 return str(Searcher.FINISHED)
             job: EvaluationJob | None = None
             with self._kept():
@@ -196,11 +225,12 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
             return self.stop_all()
 
         def stop_all(self) -> bool:
-            return searcher.error is not None
+            return searcher.error is not None or interrupt.is_set
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             return object, ()
 
+    interrupt = _Interrupt()
     searcher = PlanSearcher()
     resources = {"cpu": 1, "gpu": 1} if uses_gpu else {"cpu": 1}
     tuner = tune.Tuner(
@@ -215,7 +245,10 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    tuner.fit()
+    with interrupt.noted():
+        tuner.fit()
+    if interrupt.is_set:
+        raise KeyboardInterrupt
     if searcher.error is not None:
         raise searcher.error
     if not session.plan.is_done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from bench.errors import ConfigError, MeasureError, SearchError
 from bench.measure import exclusive, fingerprint
 from bench.proxies.data_spec import absolute_spec
 from bench.space import Space, parse_space
-from bench.store import Store, StudyRecord
+from bench.store import Reader, Store, StudyRecord
 from bench.study import runner
 from bench.study.config import StudyConfig
 from bench.study.objectives import parse_objectives
@@ -24,6 +24,8 @@ from bench.study.preparation import Progress, pack_data, reference_artifacts, wo
 from bench.study.provenance import git_revision, provenance, refuse_other_machine, versions
 from bench.study.session import Listener, Session
 
+Announce = Callable[[str], None]
+
 
 def start(
     config: StudyConfig,
@@ -31,6 +33,7 @@ def start(
     *,
     name: str | None = None,
     space: Space | None = None,
+    announce: Announce | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> StudyRecord:
@@ -41,6 +44,7 @@ def start(
         store: an open store.
         name: of the study; None makes one of space and time.
         space: with all rules, instead of the one that `config` names.
+        announce: is told the study's name once it stands in the store: from then on it can be resumed.
         listener: hears every event.
         progress: is told what is prepared before the first trial: what, done, total.
 
@@ -53,7 +57,9 @@ def start(
     folder = _new_folder(config, store, name)
     checked = check(config, folder, space=space)
     # Resolved now, so that a study that goes on trains as it began.
-    execution = replace(config.execution, threads=checked.threads, device=checked.device, folder=str(folder))
+    execution = replace(config.execution, threads=checked.threads, device=checked.device)
+    if store.location.path is None or config.execution.folder:
+        execution = replace(execution, folder=str(folder))
     config = replace(config, execution=execution)
     study = store.create_study(
         name,
@@ -68,13 +74,14 @@ def start(
         git_revision=git_revision(),
         fingerprint=dict(fingerprint()),
     )
-    return _run(study, config, checked, store, listener, progress)
+    return _run(study, config, checked, store, announce, listener, progress)
 
 
 def resume(
     store: Store,
     name: str,
     *,
+    announce: Announce | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
     execution: Mapping[str, Any] | None = None,
@@ -84,7 +91,7 @@ def resume(
     Args:
         store: an open store.
         name: of the study.
-        listener, progress: as for `start`.
+        announce, listener, progress: as for `start`.
         execution: `concurrency` and `ray_address` where they differ now.
 
     Raises:
@@ -101,8 +108,8 @@ def resume(
     if "latency_ms" in study.objectives:
         refuse_other_machine(name, study.fingerprint)
     space = parse_space(study.space_text, source=f"space of study {name!r}")
-    checked = check(config, study_folder(study), space=space)
-    return _run(study, config, checked, store, listener, progress, is_resumed=True)
+    checked = check(config, study_folder(store, study), space=space)
+    return _run(study, config, checked, store, announce, listener, progress, is_resumed=True)
 
 
 def repeat(
@@ -110,6 +117,7 @@ def repeat(
     original: str,
     *,
     name: str | None = None,
+    announce: Announce | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> StudyRecord:
@@ -118,12 +126,13 @@ def repeat(
     config = StudyConfig.from_dict(study.config)
     config = replace(config, execution=replace(config.execution, folder=None))
     space = parse_space(study.space_text, source=f"space of study {original!r}")
-    return start(config, store, name=name, space=space, listener=listener, progress=progress)
+    return start(config, store, name=name, space=space, announce=announce, listener=listener, progress=progress)
 
 
-def study_folder(study: StudyRecord) -> Path:
-    """Where a stored study keeps checkpoints, weights and logs."""
-    return Path(study.config["execution"]["folder"])
+def study_folder(store: Reader, study: StudyRecord) -> Path:
+    """Where a stored study keeps checkpoints, weights and logs: beside its database, wherever that lies by now."""
+    given = study.config["execution"]["folder"]
+    return Path(given) if given else _beside(store) / study.name
 
 
 def new_name(config: StudyConfig) -> str:
@@ -137,14 +146,17 @@ def _run(
     config: StudyConfig,
     checked: Checked,
     store: Store,
+    announce: Announce | None,
     listener: Listener | None,
     progress: Progress | None,
     *,
     is_resumed: bool = False,
 ) -> StudyRecord:
     report = progress or (lambda what, done, total: None)
-    folder = study_folder(study)
+    folder = study_folder(store, study)
     with _only_driver(folder, study.name):
+        if announce is not None:
+            announce(study.name)
         if is_resumed:
             store.set_study_status(study.id, "running")
             store.record_event(study.id, "resumed", provenance())
@@ -208,15 +220,18 @@ def _mark_interrupted(store: Store, study: StudyRecord, error: BaseException) ->
 
 
 def _new_folder(config: StudyConfig, store: Store, name: str) -> Path:
-    """`studies/NAME` beside the database file, in `results` of the current folder for other databases."""
-    beside = store.location.path.parent if store.location.path else Path("results")
-    folder = Path(config.execution.folder or beside / "studies" / name).expanduser().resolve()
+    folder = Path(config.execution.folder).expanduser().resolve() if config.execution.folder else _beside(store) / name
     if folder.is_dir() and any(folder.iterdir()):
         raise SearchError(
             f"{folder} holds files of another study; a new one needs an empty folder; "
             "choose another --name, or remove it"
         )
     return folder
+
+
+def _beside(store: Reader) -> Path:
+    """`studies` beside the database file; in `results` of the current folder for databases without one."""
+    return (store.location.path.parent if store.location.path else Path("results")).resolve() / "studies"
 
 
 def _directions(config: StudyConfig) -> dict[str, str]:

@@ -203,6 +203,8 @@ class Session:
 
     def _seconds_left(self, elapsed: float) -> float | None:
         """From the pace of this run: first rungs to come at the pace of those done, and the promotions they bring."""
+        if self.plan.is_done:
+            return 0.0
         if not self.images_trained:
             return None
         new = self.config.budget - sum(

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from command import Ended, bench, fill, started, wait_for, write_quick
+from command import QUICK, Ended, bench, fill, started, wait_for, write_quick
 from store.disks import small_disk
 
 from bench.networks import build
@@ -40,8 +40,8 @@ def test_it_ends_well_and_quietly(real_search: RealSearch) -> None:
 def test_every_line_is_json_and_tells_what_happens(real_search: RealSearch) -> None:
     *events, last = real_search.ended.lines
     kinds = [event["event"] for event in events]
-    assert set(kinds) == {"preparing", "started", "prepared", "measured", "scored", "finished"}
-    assert kinds[0] == "preparing"
+    assert set(kinds) == {"study", "preparing", "started", "prepared", "measured", "scored", "finished"}
+    assert kinds[0] == "study"
     assert kinds[-1] == "finished"
     assert events[-1]["progress"]["done"] == BUDGET
     assert events[-1]["progress"]["seconds_left"] == 0.0
@@ -179,7 +179,7 @@ def test_lost_weights_are_an_error(here: Here, real_search: RealSearch, tmp_path
     shutil.rmtree(tmp_path / "results" / "studies")
     ended = here("export", f"real/{best(real_search)}", "--out", "best.onnx")
     assert ended.code == 1
-    assert re.search(r"the weights of trial real/\d+ are not at .*; run this in the folder where", ended.err)
+    assert re.search(r"the weights of trial real/\d+ are not at .*; bring them back", ended.err)
     assert not (tmp_path / "best.onnx").exists()
 
 
@@ -203,8 +203,24 @@ def test_a_reference_point_is_exported(here: Here, tmp_path: Path) -> None:
     assert outputs(tmp_path / "reference.onnx", torch.rand(1, 3, 64, 64)).shape == (1, 7)
 
 
+def elsewhere(folder: Path) -> str:
+    """Settings that keep checkpoints off the small disk on which the database lies."""
+    return f"{QUICK}\nexecution: {{folder: {folder / 'study'}}}\n"
+
+
 def test_a_disk_that_fills_up_during_a_search_ends_it_in_one_line(tmp_path: Path) -> None:
-    words = ["search", "--config", write_quick(tmp_path), "--budget", 8, "--concurrency", 1, "--name", "full", "--json"]
+    words = [
+        "search",
+        "--config",
+        write_quick(tmp_path, elsewhere(tmp_path)),
+        "--budget",
+        8,
+        "--concurrency",
+        1,
+        "--name",
+        "full",
+        "--json",
+    ]
     with small_disk(tmp_path / "disk", num_kib=8192) as disk:
         with started(*words, "--db", disk / "bench.db", cwd=tmp_path) as process:
             wait_for(process, "scored", number=0)
@@ -222,7 +238,18 @@ def test_a_disk_that_fills_up_during_a_search_ends_it_in_one_line(tmp_path: Path
 
 @pytest.mark.soak
 def test_a_search_of_a_full_disk_goes_on(tmp_path: Path) -> None:
-    words = ["search", "--config", write_quick(tmp_path), "--budget", 8, "--concurrency", 2, "--name", "full", "--json"]
+    words = [
+        "search",
+        "--config",
+        write_quick(tmp_path, elsewhere(tmp_path)),
+        "--budget",
+        8,
+        "--concurrency",
+        2,
+        "--name",
+        "full",
+        "--json",
+    ]
     with small_disk(tmp_path / "disk", num_kib=8192) as disk:
         with started(*words, "--db", disk / "bench.db", cwd=tmp_path) as process:
             wait_for(process, "measured", number=2)

@@ -146,6 +146,7 @@ def test_whole_made_imagenet_is_packed(labelled_imagenet: Path, tmp_path: Path) 
         resolution=16,
         seed=0,
         cache_dir=tmp_path / "cache",
+        val_per_class=VAL_PER_WNID,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert len(data.classes) == NUM_WNIDS
