@@ -83,8 +83,8 @@ def cpu_lock_folder() -> Path:
     """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
     # Not $TMPDIR, which can differ between two terminals of one user.
-    shared_memory = Path("/tmp")
-    return (shared_memory if shared_memory.is_dir() else Path(tempfile.gettempdir())) / f"bench-cpu-{user}"
+    usual = Path("/tmp")
+    return (usual if usual.is_dir() else Path(tempfile.gettempdir())) / f"bench-cpu-{user}"
 
 
 def proxy_resolution(deploy_resolution: int) -> int:
