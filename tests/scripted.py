@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space, load_space
 from bench.store import Store, StudyRecord
 from bench.study.config import StudyConfig
-from bench.study.evaluation import EvaluationJob, Update
+from bench.study.evaluation import EvaluationJob, Update, comparable
 from bench.study.objectives import parse_objectives
 from bench.study.session import Session
 
@@ -130,7 +129,7 @@ def measured(architecture: Architecture) -> Update:
         "kind": "measured",
         "figures": {"latency_ms": summary.median_ms},
         "measurement": found.to_dict(),
-        "summary": asdict(summary),
+        "summary": comparable(summary, None),
         "seconds": {"time": 0.5},
     }
 

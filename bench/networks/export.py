@@ -102,7 +102,7 @@ def prepare(
     side = int(architecture.settings["input_resolution"]) if resolution is None else resolution
     seconds: dict[str, float] = {}
     with _timed(seconds, "build"):
-        network = build(architecture, num_classes=num_classes, seed=seed).double()
+        network = build(architecture, num_classes=num_classes, seed=seed).double().eval()
         # Statistics of a trained network: fresh ones would make the proof and the check of the output
         # vacuous.
         randomise(network, seed=seed)

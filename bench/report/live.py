@@ -139,7 +139,8 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
         case "measured" if data["summary"]:
             found = data["summary"]
             return (
-                f"#{number} takes {found['median_ms']:.2f} ms [{found['low_ms']:.2f}, {found['high_ms']:.2f}], "
+                f"#{number} takes {found['comparable_ms']:.2f} ms "
+                f"[{found['comparable_low_ms']:.2f}, {found['comparable_high_ms']:.2f}], "
                 f"{found['ratio_to_reference']:.2f} x T8"
             )
         case "scored":

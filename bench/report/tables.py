@@ -105,9 +105,7 @@ def _counts(view: StudyView) -> str:
 
 def _interval(trial: TrialView) -> str:
     found = trial.latency
-    return (
-        f"{found['median_ms']:.3f} ms, 95 % [{found['low_ms']:.3f}, {found['high_ms']:.3f}] ({found['interval_kind']})"
-    )
+    return f"{found['ms']:.3f} ms, 95 % [{found['low_ms']:.3f}, {found['high_ms']:.3f}] ({found['interval_kind']})"
 
 
 def _ratio(trial: TrialView) -> str:

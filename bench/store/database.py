@@ -131,6 +131,7 @@ class Store(Reader):
                 )
             row = StudyRow(
                 **decisions,
+                reference_ms={},
                 status="running",
                 space_name=space_name,
                 space_text=space_text,
@@ -154,12 +155,16 @@ class Store(Reader):
             self._append(session, "study_status", data, study_id=study_id)
             return queries.to_record(StudyRecord, row)
 
-    def set_hypervolume_reference(self, study_id: int, reference: Mapping[str, float]) -> StudyRecord:
-        """State the reference point, where it is known only after the first measurements."""
+    def set_hypervolume_reference(
+        self, study_id: int, reference: Mapping[str, float], *, reference_ms: Mapping[str, float] | None = None
+    ) -> StudyRecord:
+        """State what is known only after the first measurements: the reference point, and the pinned network's ms."""
         with self._writing() as session:
             row = queries.study_row(session, study_id, lock=True)
             row.hypervolume_reference = reference
-            self._append(session, "hypervolume_reference", reference, study_id=study_id)
+            row.reference_ms = reference_ms or {}
+            data = {**reference, "reference_ms": row.reference_ms}
+            self._append(session, "hypervolume_reference", data, study_id=study_id)
             return queries.to_record(StudyRecord, row)
 
     def add_trial(
@@ -301,9 +306,13 @@ class Store(Reader):
         fingerprint: Json,
         summary: Json,
         samples: Json,
+        label: str | None = None,
+        session: str | None = None,
     ) -> MeasurementRecord:
         """Keep raw samples and the summary read from them; `trial_id` None: measured outside any study."""
         result = {
+            "label": printable(label),
+            "session": session,
             "architecture_id": architecture_id,
             "runner": runner,
             "runtime": runtime,
@@ -314,8 +323,8 @@ class Store(Reader):
             "reason": printable(reason),
             "summary": summary,
         }
-        with self._writing() as session:
-            trial = None if trial_id is None else queries.trial_row(session, trial_id, lock=True)
+        with self._writing() as transaction:
+            trial = None if trial_id is None else queries.trial_row(transaction, trial_id, lock=True)
             row = MeasurementRow(
                 **result,
                 trial_id=trial_id,
@@ -324,10 +333,10 @@ class Store(Reader):
                 samples=samples,
                 created_at=self._clock(),
             )
-            self._insert(session, row)
+            self._insert(transaction, row)
             study_id = None if trial is None else trial.study_id
             data = {**result, "measurement_id": row.id}
-            self._append(session, "measurement", data, study_id=study_id, trial_id=trial_id)
+            self._append(transaction, "measurement", data, study_id=study_id, trial_id=trial_id)
             return queries.to_record(MeasurementRecord, row)
 
     def record_event(self, study_id: int, kind: str, data: Json, *, trial_id: int | None = None) -> EventRecord:

@@ -33,6 +33,8 @@ class StudyRecord:
     """Direction by name, accuracy first, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
     hypervolume_reference: Json
     """Value by objective; empty until it is stated."""
+    reference_ms: Json
+    """Milliseconds of the pinned reference by resolution (as text) when the study began; what a ratio is told in."""
     seed: int
     versions: Json
     git_revision: str | None
@@ -110,6 +112,10 @@ class MeasurementRecord:
 
     id: int
     trial_id: int | None
+    label: str | None
+    """Its name in its session, where it is no trial's."""
+    session: str | None
+    """The same for all that was timed interleaved; only these are compared as pairs."""
     architecture_id: str | None
     runner: str
     runtime: str
@@ -123,6 +129,13 @@ class MeasurementRecord:
     summary: Json
     samples: Json
     created_at: datetime
+
+    @property
+    def latency(self) -> dict[str, float]:
+        """`ms`, `low_ms` and `high_ms`: comparable in its study where a study timed it, else of its session."""
+        prefix = "comparable_" if "comparable_ms" in self.summary else ""
+        middle = self.summary["comparable_ms" if prefix else "median_ms"]
+        return {"ms": middle, "low_ms": self.summary[f"{prefix}low_ms"], "high_ms": self.summary[f"{prefix}high_ms"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

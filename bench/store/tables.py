@@ -45,6 +45,7 @@ class StudyRow(Base):
     space_hash: Mapped[str] = mapped_column(String(64))
     objectives: Mapped[Json]
     hypervolume_reference: Mapped[Json]
+    reference_ms: Mapped[Json] = mapped_column(server_default="{}")
     seed: Mapped[int] = mapped_column(BigInteger)
     versions: Mapped[Json]
     git_revision: Mapped[str | None]
@@ -119,6 +120,8 @@ class MeasurementRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int | None] = mapped_column(ForeignKey("trials.id"), index=True)
+    label: Mapped[str | None]
+    session: Mapped[str | None] = mapped_column(String(32), index=True)
     architecture_id: Mapped[str | None] = mapped_column(String(64), index=True)
     runner: Mapped[str]
     runtime: Mapped[str]

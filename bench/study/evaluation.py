@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MeasureError
-from bench.measure import Job, JobArtifact, measure, summarise
+from bench.measure import Job, JobArtifact, Summary, measure, summarise
 from bench.measure.exclusive import exclusive, shared
 from bench.measure.runners import DEFAULT_RUNTIME
 from bench.networks import build, cost_quantities
@@ -48,6 +48,7 @@ class EvaluationJob:
         config: `StudyConfig.to_dict()`.
         folder: of the study, shared by all workers.
         reference: `JobArtifact` of the pinned network as a mapping; None when nothing is to be timed.
+        reference_ms: what that network took when the study began; None: ms are those of the session.
         is_prepared: costs and latency are known already.
         threads: CPU threads of the training.
         device: "cpu" or "cuda".
@@ -61,6 +62,7 @@ class EvaluationJob:
     config: Mapping[str, Any]
     folder: str
     reference: Mapping[str, Any] | None
+    reference_ms: float | None
     is_prepared: bool
     threads: int
     device: str
@@ -224,14 +226,28 @@ def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, re
     begin = time.perf_counter()
     with exclusive(cpu_lock_folder()) as waited:
         (measurement,) = measure(session)
-    summary = asdict(summarise(measurement)) if measurement.is_valid else {}
+    summary = comparable(summarise(measurement), job.reference_ms) if measurement.is_valid else {}
     return {
         "kind": "measured",
-        "figures": {"latency_ms": summary["median_ms"]} if summary else {},
+        "figures": {"latency_ms": summary["comparable_ms"]} if summary else {},
         "measurement": measurement.to_dict(),
         "summary": summary,
         "seconds": {_WAIT: waited, "time": time.perf_counter() - begin - waited},
     }
+
+
+def comparable(summary: Summary, reference_ms: float | None) -> dict[str, Any]:
+    """The summary as a mapping, with milliseconds that compare across the sessions of a study.
+
+    On a shared machine the milliseconds of one file drift by a third within an hour, its ratio to a network timed in
+    the same blocks by a percent. So a study decides by that ratio, told in milliseconds by what the reference took
+    when the study began.
+    """
+    own = (summary.median_ms, summary.low_ms, summary.high_ms)
+    ratios = (summary.ratio_to_reference, summary.ratio_low, summary.ratio_high)
+    told = own if reference_ms is None else tuple(ratio * reference_ms for ratio in ratios)
+    names = ("comparable_ms", "comparable_low_ms", "comparable_high_ms")
+    return asdict(summary) | dict(zip(names, told, strict=True))
 
 
 def study_data(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.errors import SearchError
-from bench.measure import JobArtifact, exclusive, measure, summarise
+from bench.measure import JobArtifact, Summary, exclusive, measure, summarise
 from bench.space import Architecture, load_space
 from bench.study.config import StudyConfig
 from bench.study.evaluation import (
@@ -55,23 +55,27 @@ def reference_artifacts(
 
 def worst_corner(
     config: StudyConfig, largest: Architecture, references: Mapping[int, Mapping[str, Any]], folder: Path
-) -> dict[str, float]:
-    """Accuracy 0 and a quarter more than the costs of the largest network: the whole range that was asked for."""
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The hypervolume's corner, and what the pinned network takes at each resolution (as text) in milliseconds.
+
+    The corner is accuracy 0 and a quarter more than the costs of the largest network: the whole range that was asked
+    for.
+    """
     artifact, update = make_artifact(config, largest, folder / "artifacts", "largest")
     costs = {"accuracy": 0.0, **{name: value * _MARGIN for name, value in update["figures"].items()}}
-    if references:
-        costs["latency_ms"] = _latency(config, largest, artifact, references) * _MARGIN
-    return {objective.name: costs[objective.name] for objective in parse_objectives(config.objectives)}
+    reference_ms = {}
+    for resolution, reference in references.items():
+        is_largest = resolution == int(largest.settings["input_resolution"])
+        timed = artifact if is_largest else replace(JobArtifact(**reference), label="reference-again")
+        summary = _timed(config, timed, reference, resolution)
+        reference_ms[str(resolution)] = summary.median_ms / summary.ratio_to_reference
+        if is_largest:
+            costs["latency_ms"] = summary.median_ms * _MARGIN
+    return {objective.name: costs[objective.name] for objective in parse_objectives(config.objectives)}, reference_ms
 
 
-def _latency(
-    config: StudyConfig,
-    largest: Architecture,
-    artifact: JobArtifact,
-    references: Mapping[int, Mapping[str, Any]],
-) -> float:
-    resolution = int(largest.settings["input_resolution"])
-    job = timing_job(config, (artifact,), references[resolution], resolution=resolution)
+def _timed(config: StudyConfig, artifact: JobArtifact, reference: Mapping[str, Any], resolution: int) -> Summary:
+    job = timing_job(config, (artifact,), reference, resolution=resolution)
     with exclusive(cpu_lock_folder()):
         (measurement,) = measure(job)
     if not measurement.is_valid:
@@ -79,4 +83,4 @@ def _latency(
             f"the largest network that the rules allow could not be timed: {measurement.reason}; "
             "bound the networks with --rule, or raise timing.deadline_s"
         )
-    return summarise(measurement).median_ms
+    return summarise(measurement)

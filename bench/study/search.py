@@ -166,8 +166,8 @@ def _run(
             is_timed = "latency_ms" in study.objectives
             references = reference_artifacts(config, checked.resolutions, folder) if is_timed else {}
             if not study.hypervolume_reference:
-                corner = worst_corner(config, checked.largest, references, folder)
-                study = store.set_hypervolume_reference(study.id, corner)
+                corner, reference_ms = worst_corner(config, checked.largest, references, folder)
+                study = store.set_hypervolume_reference(study.id, corner, reference_ms=reference_ms)
             report("the reference point of the hypervolume", 1, 1)
             session = Session(
                 store,

@@ -95,6 +95,7 @@ class Session:
         self._begun[number], self._busy[number] = time.perf_counter(), 0.0
         self._states[number] = "starts"
         candidate = self.plan.candidates[number]
+        resolution = int(planned.architecture.settings["input_resolution"])
         self._tell("started", {"number": number, "rung": planned.rung, "source": candidate.source})
         return EvaluationJob(
             number=number,
@@ -103,7 +104,8 @@ class Session:
             rungs=self.rungs,
             config=self.config.to_dict(),
             folder=str(self.folder),
-            reference=self._references.get(int(planned.architecture.settings["input_resolution"])),
+            reference=self._references.get(resolution),
+            reference_ms=self.study.reference_ms.get(str(resolution)),
             is_prepared=self._is_prepared(number),
             threads=self._threads,
             device=self._device,

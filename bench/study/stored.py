@@ -49,9 +49,7 @@ def stored_candidates(
     for score in store.study_scores(study_id):
         accuracy.setdefault(score.trial_id, {})[score.rung] = score.accuracy
     latency = {
-        found.trial_id: float(found.summary["median_ms"])
-        for found in store.study_measurements(study_id)
-        if found.verdict != "failed"
+        found.trial_id: found.latency["ms"] for found in store.study_measurements(study_id) if found.verdict != "failed"
     }
     result = []
     for trial in store.trials(study_id):

@@ -11,7 +11,15 @@ from rich.console import Console
 from bench.report.live import Display
 
 STARTED = {"number": 3, "rung": 0, "source": "sampler:tpe"}
-MEASURED = {"number": 3, "summary": {"median_ms": 2.0, "low_ms": 1.9, "high_ms": 2.1, "ratio_to_reference": 0.5}}
+MEASURED = {
+    "number": 3,
+    "summary": {
+        "comparable_ms": 2.0,
+        "comparable_low_ms": 1.9,
+        "comparable_high_ms": 2.1,
+        "ratio_to_reference": 0.5,
+    },
+}
 SCORED = {"number": 3, "rung": 0, "accuracy": 0.51234}
 EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("started", STARTED),

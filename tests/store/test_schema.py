@@ -111,3 +111,24 @@ def test_migration_command_asks_for_a_message() -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert 'python -m bench.store.migrations "add energy' in errors
+
+
+def test_first_release_is_migrated_with_its_rows(tmp_path: Path) -> None:
+    """A database as the first release wrote it keeps its studies; the columns that came later are empty."""
+    path = tmp_path / "bench.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "bench_0001")
+        connection.execute(
+            text(
+                "INSERT INTO studies (name, status, config, space_name, space_text, space_hash, objectives,"
+                " hypervolume_reference, seed, versions, fingerprint, created_at) VALUES ('old', 'complete', '{}',"
+                " 'smoke', '', '', '{}', '{}', 0, '{}', '{}', '2026-11-01 00:00:00')"
+            )
+        )
+    engine.dispose()
+    with pytest.raises(StoreError, match="open it once for writing"):
+        open_store(path, read_only=True)
+    with open_store(path) as store:
+        assert store.study("old").reference_ms == {}
+        assert store.set_hypervolume_reference(1, {}, reference_ms={"256": 11.0}).reference_ms == {"256": 11.0}

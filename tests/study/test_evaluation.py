@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import torch
 from command import ROOT
-from scripted import config_of
+from scripted import config_of, measurement
 
 from bench.errors import TrainingError
+from bench.measure import summarise
 from bench.networks import build
 from bench.networks.weights import load_weights
 from bench.space import Architecture, load_space
@@ -24,6 +25,7 @@ from bench.study.evaluation import (
     EvaluationJob,
     Update,
     checkpoint_path,
+    comparable,
     crash_report,
     evaluate,
     make_artifact,
@@ -50,6 +52,7 @@ def job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> EvaluationJ
         config=config.to_dict(),
         folder=str(tmp_path),
         reference=None,
+        reference_ms=None,
         is_prepared=True,
         threads=torch.get_num_threads(),
         device="cpu",
@@ -140,3 +143,22 @@ def test_the_last_words_of_a_worker_are_kept(tmp_path: Path, number: int, words:
     assert ended.returncode == -number
     assert crash_report(tmp_path, 7) == words
     assert crash_report(tmp_path, 8) is None
+
+
+def test_comparable_milliseconds_are_the_ratio_told_by_the_studys_reference() -> None:
+    """A session in which everything ran twice as slowly gives the same figure as a quiet one."""
+    architecture = POINT
+    quiet = measurement(architecture, median_ms=8.0)
+    slow = dataclasses.replace(
+        quiet,
+        samples=tuple(tuple(tuple(2 * ns for ns in block) for block in process) for process in quiet.samples),
+        reference_samples=tuple(
+            tuple(tuple(2 * ns for ns in block) for block in process) for process in quiet.reference_samples
+        ),
+    )
+    told = [comparable(summarise(found), 4.0) for found in (quiet, slow)]
+    assert [found["comparable_ms"] for found in told] == pytest.approx([8.0, 8.0])
+    assert [found["median_ms"] for found in told] == pytest.approx([8.0, 16.0])
+    assert all(found["comparable_low_ms"] <= found["comparable_ms"] <= found["comparable_high_ms"] for found in told)
+    alone = comparable(summarise(slow), None)
+    assert alone["comparable_ms"] == alone["median_ms"]
