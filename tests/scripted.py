@@ -105,10 +105,13 @@ def measurement(architecture: Architecture, *, median_ms: float) -> Measurement:
         resolution=64,
         samples=((block, block), (block, block)),
         reference_samples=((reference, reference), (reference, reference)),
+        twin_samples=((reference, reference), ()),
+        contended=((False, False), (False, False)),
         verdict="valid",
         reason=None,
         fingerprint={"machine": {"cpu": "a scripted CPU"}},
         protocol={"restarts": 2},
+        session="scripted",
     )
 
 

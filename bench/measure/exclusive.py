@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,14 @@ if sys.platform != "win32":
 
 # A blocked flock cannot time out, so a wait with a limit asks again at this interval.
 _POLL_S = 0.002
+
+
+def cpu_lock_folder() -> Path:
+    """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    # Not $TMPDIR, which can differ between two terminals of one user.
+    usual = Path("/tmp")
+    return (usual if usual.is_dir() else Path(tempfile.gettempdir())) / f"bench-cpu-{user}"
 
 
 @contextmanager

@@ -17,12 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.measure.catalogue import RUNTIMES
 from bench.measure.gpu import gpus
 
-_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "onnxruntime": ("numpy", "onnxruntime"),
-    "torch": ("numpy", "torch"),
-}
+# What trains and what times where nothing else is asked for.
+DEFAULT_RUNTIMES = ("onnxruntime", "torch")
 
 
 def fingerprint(*, runner: str = "cpu", runtime: str | None = None, threads: int | None = None) -> dict[str, Any]:
@@ -33,8 +32,8 @@ def fingerprint(*, runner: str = "cpu", runtime: str | None = None, threads: int
         runtime: whose packages are named; None names all that time or train.
         threads: of the runtime; None where nothing is timed.
     """
-    runtimes = _PACKAGES if runtime is None else (runtime,)
-    packages = sorted({name for known in runtimes for name in _PACKAGES[known]})
+    runtimes = DEFAULT_RUNTIMES if runtime is None else (runtime,)
+    packages = sorted({name for known in runtimes for name in RUNTIMES[known].packages})
     return {
         "machine": dict(_machine()),
         "limits": _limits(),

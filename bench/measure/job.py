@@ -8,14 +8,73 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bench.errors import MeasureError, nearest
+from bench.measure.catalogue import RUNNERS, RUNTIMES
 
-# What each runtime reads and where it runs; the files are in `bench/measure/runtimes`.
-FORMATS: Mapping[str, tuple[str, ...]] = {"onnxruntime": ("onnx",), "torch": ("safetensors",)}
-RUNNERS: Mapping[str, tuple[str, ...]] = {"onnxruntime": ("cpu",), "torch": ("cpu", "cuda")}
+FORMS = ("deploy", "train", "timm")
+FORMATS = tuple(sorted({kind for runtime in RUNTIMES.values() for kind in runtime.formats}))
+
+# What `bench measure` asks for (Job's own defaults are the quick form): six processes are the fewest whose smallest
+# and largest median hold the true one with 95 %; nine runs in each of 24 visits make 216 an artifact, and 84 ms a
+# visit make 2 s (MLPerf's LoadGen asks for a number and a duration too); half a second of warm-up is LiteRT's rule.
+FULL: Mapping[str, Any] = {
+    "restarts": 6,
+    "most_restarts": 24,
+    "blocks": 4,
+    "iterations": 9,
+    "visit_ms": 84.0,
+    "warmup_window": 10,
+    "warmup_least_ms": 500.0,
+    "warmup_ms": 5000.0,
+    "target": 0.01,
+    "limit_s": 120.0,
+    "twin": "always",
+}
+
+_FRACTIONS = ("warmup_ms", "deadline_s", "target", "limit_s")
+_AMOUNTS = ("visit_ms", "warmup_least_ms")
+_NUMBERS = (
+    *("threads", "resolution", "restarts", "most_restarts", "blocks", "iterations", "warmup_window", "memory_mib"),
+    *_FRACTIONS,
+)
 
 
-_FRACTIONS = ("warmup_ms", "deadline_s")
-_NUMBERS = ("threads", "resolution", "restarts", "blocks", "iterations", "memory_mib", *_FRACTIONS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a runtime runs an artifact; artifacts of one setup share a child process.
+
+    Attributes:
+        runtime: a name of `catalogue.RUNTIMES`.
+        threads: intra-op threads.
+        precision: "fp32", "fp16" or "bf16".
+        channels_last: memory format of torch.
+        options: of the runtime's own, such as Core ML's compute units.
+    """
+
+    runtime: str
+    threads: int = 1
+    precision: str = "fp32"
+    channels_last: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise MeasureError(unknown("runtime", self.runtime, RUNTIMES))
+        known = RUNTIMES[self.runtime].precisions
+        if self.precision not in known:
+            raise MeasureError(unknown(f"precision of {self.runtime}", self.precision, known))
+        if self.channels_last and not self.runtime.startswith("torch"):
+            raise MeasureError(f"channels_last for {self.runtime}; torch's runtimes know it; leave it out")
+        if not isinstance(self.threads, int) or self.threads < 1:
+            raise MeasureError(f"threads {self.threads!r}; a whole number above 0 is needed; change it in the job")
+
+    @property
+    def name(self) -> str:
+        """Short, for tables: `torch-compile fp16 channels-last, 2 threads`."""
+        parts = [self.runtime]
+        parts += [self.precision] if self.precision != "fp32" else []
+        parts += ["channels-last"] if self.channels_last else []
+        parts += [f"{key}={value}" for key, value in self.options]
+        return " ".join(parts) + (f", {self.threads} threads" if self.threads > 1 else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +83,18 @@ class JobArtifact:
 
     Attributes:
         label: its name in the job and in the result; unique in a job.
-        path: where the file lies.
-        format: "onnx", or "safetensors": the weights of a network in train form, rebuilt from
-            `architecture` and folded in the child process (weights, never code).
+        path: where the file (or the folder of an .mlpackage) lies.
+        format: "onnx", "tflite", ...; "safetensors" are the weights of a network in train form, rebuilt from
+            `architecture` in the child process (weights, never code).
         sha256: of the file; the child process refuses another content.
         architecture_id: where it is known.
-        architecture: `Architecture.to_dict()`; needed by "safetensors".
+        architecture: `Architecture.to_dict()`, or `{"timm": NAME}`; needed by "safetensors".
+        resolution: of its own; None: the job's.
+        form: of a network in "safetensors": "deploy" folds it, "train" leaves it, "timm" folds as timm does.
+        setup: how it is run; None: as the job says.
+        logits: what it has to compute from the job's picture; None: not known.
+        is_checked: made and checked by this process; any other file is looked into before a runtime may load it.
+        export: how it was made (exporter, its version, opset): part of what has to agree in a comparison.
     """
 
     label: str
@@ -38,43 +103,69 @@ class JobArtifact:
     sha256: str
     architecture_id: str | None = None
     architecture: Mapping[str, Any] | None = None
+    resolution: int | None = None
+    form: str = "deploy"
+    setup: Setup | None = None
+    logits: tuple[float, ...] | None = None
+    is_checked: bool = False
+    export: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.label:
             raise MeasureError("an artifact without a label; a job names each artifact; give it a label")
-        known = sorted({kind for kinds in FORMATS.values() for kind in kinds})
-        if self.format not in known:
-            raise MeasureError(_unknown(f"artifact format of {self.label!r}", self.format, known))
+        if self.format not in FORMATS:
+            raise MeasureError(unknown(f"artifact format of {self.label!r}", self.format, FORMATS))
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise MeasureError(
                 f"sha256 {self.sha256!r} of {self.label!r}; 64 hex digits are needed; hash the file again"
             )
         if self.format == "safetensors" and self.architecture is None:
             raise MeasureError(f"{self.label!r} has weights and no architecture; give both, or an ONNX file")
+        if self.form not in FORMS:
+            raise MeasureError(unknown(f"form of {self.label!r}", self.form, FORMS))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> JobArtifact:
+        """The artifact that `asdict` gave, before or after a turn as JSON."""
+        setup, logits = data.get("setup"), data.get("logits")
+        if setup is not None:
+            options = tuple((str(key), str(value)) for key, value in setup.get("options", ()))
+            setup = Setup(**{**setup, "options": options})
+        return cls(**{**data, "setup": setup, "logits": None if logits is None else tuple(logits)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One measuring session: artifacts and a pinned reference, interleaved in fresh child processes.
 
-    The defaults are the quick form that a search uses. The reference is timed in every block, so that every
-    result has a ratio to it that other work on the machine disturbs far less than it disturbs milliseconds.
+    The defaults are the quick form that a search uses; `FULL` holds the settings of the full one. The reference is
+    timed in every block, so that every result has a ratio to it that other work on the machine disturbs far less
+    than it disturbs milliseconds. The twin is the reference once more, loaded a second time: what the two differ by
+    is what the session cannot tell apart.
 
     Attributes:
         artifacts: what is to be timed.
         reference: the pinned network (FastViT-T8 at the same resolution).
-        runner: "cpu" or "cuda".
-        runtime: "onnxruntime" or "torch".
-        threads: intra-op threads of the runtime.
-        resolution: height and width of the one input picture (batch 1).
-        restarts: fresh child processes.
+        resolution: height and width of the one input picture (batch 1); the reference's, and of what has none.
+        runner: "cpu", "cuda" or "apple".
+        runtime, threads, precision, channels_last: the `Setup` of what has none of its own.
+        cpus: the child processes are pinned to; None leaves them where this process may run.
+        restarts: fresh child processes, at least.
+        most_restarts: at most, while the target is missed.
         blocks: blocks in each process; each visits every artifact once in random order.
-        iterations: timed runs back to back in one visit.
-        warmup_ms: most milliseconds of warm-up for one artifact in one process; it ends sooner when stable.
+        iterations: timed runs back to back in one visit, at least.
+        visit_ms: a visit is made as long as this by further iterations.
+        warmup_window: runs whose median is compared with that of as many runs before.
+        warmup_least_ms: of warm-up, for one artifact in one process.
+        warmup_ms: most of it; it ends sooner when the windows agree.
+        target: half width of the ratio's 95 % interval that is aimed at, 0.01 is one percent.
+        limit_s: no further restart begins after so many seconds.
+        repeats: whether a restart makes up once for blocks during which others used the CPU.
+        twin: "always", "first" (in the first process only) or "never".
         deadline_s: seconds that all work on one artifact may take; a hang costs this much and fails that
             artifact alone.
         memory_mib: address space of a child process on the CPU.
-        seed: of the visiting order and of the input picture.
+        seed: of the visiting order.
     """
 
     artifacts: tuple[JobArtifact, ...]
@@ -83,40 +174,55 @@ class Job:
     runner: str = "cpu"
     runtime: str = "onnxruntime"
     threads: int = 1
+    precision: str = "fp32"
+    channels_last: bool = False
+    cpus: tuple[int, ...] | None = None
     restarts: int = 3
+    most_restarts: int = 3
     blocks: int = 4
     iterations: int = 4
+    visit_ms: float = 0.0
+    warmup_window: int = 3
+    warmup_least_ms: float = 0.0
     warmup_ms: float = 300.0
+    target: float = 0.03
+    limit_s: float = 120.0
+    repeats: bool = True
+    twin: str = "first"
     deadline_s: float = 120.0
     memory_mib: int = 16384
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.runtime not in RUNNERS:
-            raise MeasureError(_unknown("runtime", self.runtime, RUNNERS))
-        if self.runner not in RUNNERS[self.runtime]:
-            raise MeasureError(_unknown(f"runner of {self.runtime}", self.runner, RUNNERS[self.runtime]))
+        default = self.default_setup
+        if self.runner not in RUNNERS:
+            raise MeasureError(unknown("runner", self.runner, RUNNERS))
         self._check_artifacts()
-        for name in _NUMBERS:
+        for setup in {default, *(self.setup_of(artifact) for artifact in self.artifacts)}:
+            if self.runner not in RUNTIMES[setup.runtime].runners:
+                raise MeasureError(unknown(f"runner of {setup.runtime}", self.runner, RUNTIMES[setup.runtime].runners))
+        for name in (*_NUMBERS, *_AMOUNTS):
             value = getattr(self, name)
-            is_whole = isinstance(value, int) or name in _FRACTIONS
-            if not is_whole or not 0 < value < float("inf"):
-                kind = "number" if name in _FRACTIONS else "whole number"
+            is_fraction = name in _FRACTIONS or name in _AMOUNTS
+            least_ok = name in _AMOUNTS and value == 0
+            if not (isinstance(value, int) or is_fraction) or not (0 < value < float("inf") or least_ok):
+                kind = "number" if is_fraction else "whole number"
                 raise MeasureError(f"{name} {value!r}; a {kind} above 0 is needed; change it in the job")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise MeasureError(f"seed {self.seed!r}; a whole number of 0 or more is needed; change it in the job")
+        if self.twin not in ("always", "first", "never"):
+            raise MeasureError(unknown("twin", self.twin, ("always", "first", "never")))
 
-    def _check_artifacts(self) -> None:
-        if not self.artifacts:
-            raise MeasureError("a job without artifacts; one or more are needed; add what is to be timed")
-        everything = (self.reference, *self.artifacts)
-        labels = [artifact.label for artifact in everything]
-        for artifact in everything:
-            if labels.count(artifact.label) > 1:
-                raise MeasureError(f"label {artifact.label!r} occurs twice; labels in a job are unique; rename one")
-            if artifact.format not in FORMATS[self.runtime]:
-                what = f"format of {artifact.label!r} for {self.runtime}"
-                raise MeasureError(_unknown(what, artifact.format, FORMATS[self.runtime]))
+    @property
+    def default_setup(self) -> Setup:
+        """Of what has none of its own."""
+        return Setup(
+            runtime=self.runtime, threads=self.threads, precision=self.precision, channels_last=self.channels_last
+        )
+
+    def setup_of(self, artifact: JobArtifact) -> Setup:
+        """How `artifact` is run."""
+        return artifact.setup or self.default_setup
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able data."""
@@ -132,18 +238,38 @@ class Job:
         known = {field.name for field in fields(cls)}
         for key in data:
             if key not in known:
-                raise MeasureError(_unknown("job key", key, sorted(known)))
+                raise MeasureError(unknown("job key", key, sorted(known)))
         try:
-            artifacts = tuple(JobArtifact(**item) for item in data["artifacts"])
-            rest = {key: value for key, value in data.items() if key not in ("artifacts", "reference")}
-            return cls(artifacts=artifacts, reference=JobArtifact(**data["reference"]), **rest)
-        except (KeyError, TypeError) as error:
+            artifacts = tuple(JobArtifact.from_dict(item) for item in data["artifacts"])
+            rest = {key: value for key, value in data.items() if key not in ("artifacts", "reference", "cpus")}
+            cpus = data.get("cpus")
+            return cls(
+                artifacts=artifacts,
+                reference=JobArtifact.from_dict(data["reference"]),
+                cpus=None if cpus is None else tuple(cpus),
+                **rest,
+            )
+        except (KeyError, TypeError, AttributeError) as error:
             raise MeasureError(
                 f"malformed job ({error}); known keys: {', '.join(sorted(known))}; write it again"
             ) from error
 
+    def _check_artifacts(self) -> None:
+        if not self.artifacts:
+            raise MeasureError("a job without artifacts; one or more are needed; add what is to be timed")
+        everything = (self.reference, *self.artifacts)
+        labels = [artifact.label for artifact in everything]
+        for artifact in everything:
+            if labels.count(artifact.label) > 1:
+                raise MeasureError(f"label {artifact.label!r} occurs twice; labels in a job are unique; rename one")
+            runtime = RUNTIMES[self.setup_of(artifact).runtime]
+            if artifact.format not in runtime.formats:
+                what = f"format of {artifact.label!r} for {runtime.name}"
+                raise MeasureError(unknown(what, artifact.format, runtime.formats))
 
-def _unknown(what: str, found: str, known: Iterable[str]) -> str:
+
+def unknown(what: str, found: str, known: Iterable[str]) -> str:
+    """One line: what was found, what is known, and the nearest word."""
     known = list(known)
     hint = nearest(found, known) or "; choose one of them"
     return f"unknown {what} {found!r}; known: {', '.join(known)}{hint}"

@@ -3,52 +3,42 @@
 Ten processes that timed the same file beside other work gave medians from 9.8 to 19.8 ms, while pairs
 interleaved in one process agreed within 1 %. Hence every block visits each artifact and the reference in
 turn, in a seeded random order whose reverse the next block takes (a drift then cancels within two blocks),
-and fresh processes sample what is fixed for the life of one: memory layout, thread placement. All raw
-samples are kept; statistics are derived when read (`stats.py`).
+and fresh processes sample what is fixed for the life of one: memory layout, thread placement (`restart.py`).
+Restarts go on until the ratio to the reference is known as well as was asked for, or the time is over. All raw
+samples are kept; statistics are derived when read (`stats.py`), and `verdict.py` says how far to believe them.
 
-An artifact that crashes, hangs or answers nonsense is a failed measurement with its reason; the others go
-on in a fresh child.
+An artifact that crashes, hangs, answers nonsense or computes something else is a failed measurement with its
+reason; the others go on in a fresh child. A file of unknown origin is looked into before a runtime may load it, and
+what it should compute is what the runtime makes of it without any optimisation.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sys
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from statistics import median
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-
+from bench.measure.catalogue import RUNTIMES
 from bench.measure.child import WORKER, Child, LostError, RefusedError
 from bench.measure.fingerprint import fingerprint
+from bench.measure.health import Monitor
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
+from bench.measure.restart import Log, Record, Restart, entry, search_paths, start_request
+from bench.measure.stats import summarise
+from bench.measure.verdict import judge
 
-# Called with the number of steps that are done and the number of all.
+# Called with the number of steps that are done and the number of all, which grows while a target is missed.
 Progress = Callable[[int, int], None]
 
 # Raised with each change to what is timed or in which order.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
-# Where `bench` itself is imported from, which sys.path may name as "the current folder".
-_ROOT = str(Path(__file__).resolve().parents[2])
-# Importing torch with CUDA from a cold disk takes tens of seconds.
-_START_LIMIT_S = 120.0
-# An artifact whose seconds are used up is asked once more with this and fails by itself.
-_LEAST_LIMIT_S = 0.001
-# A GPU's clock is not the host's.
-_CLOCK_MARGIN = 1.05
-_WINDOW = 3
-_STABLE = 0.02
-# The first run of a visit is 2 to 3 % slower (T8 after T8 or SA12, 2 vCPUs of an AVX-512 Xeon, 2026): it
-# brings the weights back into caches that the artifact before it has used, which a deployed network, alone
-# in its process, does not pay for. It is kept, apart from the samples.
-_SETTLE = 1
-_GERUNDS = {"load": "loading", "warm": "warming up", "visit": "timing"}
+# Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
+_PLAIN_FORMATS = ("onnx", "tflite")
 
 
 def measure(job: Job, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
@@ -62,32 +52,9 @@ def measure(job: Job, *, progress: Progress | None = None) -> tuple[Measurement,
 
 def _measure(job: Job, *, command: Sequence[str], progress: Progress | None) -> tuple[Measurement, ...]:
     session = _Session(job, command, progress)
-    for process in range(job.restarts):
-        while session.is_worthwhile and not session.run_process(process):
-            pass  # each turn lost a child and failed the artifact that it was busy with, so this ends
+    session.look_into_files()
+    session.run()
     return tuple(session.measurement(artifact) for artifact in job.artifacts)
-
-
-@dataclass(slots=True)
-class _Log:
-    """What one process did for one artifact; all times of runs in ns."""
-
-    details: Any = None
-    load_ms: Any = None
-    first_ms: Any = None
-    warmup: list[int] = field(default_factory=list)
-    is_stable: bool = False
-    settle: list[list[int]] = field(default_factory=list)
-    samples: list[tuple[int, ...]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is known about one artifact so far, with a log for each whole process."""
-
-    left_s: float
-    reason: str | None = None
-    logs: list[_Log] = field(default_factory=list)
 
 
 class _Session:
@@ -97,178 +64,183 @@ class _Session:
         self._job = job
         self._command = command
         self._progress = progress
-        self._everything = (job.reference, *job.artifacts)
-        self._records = {artifact.label: _Record(left_s=job.deadline_s) for artifact in self._everything}
+        self._began = time.monotonic()
+        self._id = uuid.uuid4().hex
+        self._twin = replace(job.reference, label=f"{job.reference.label} (again)")
+        everything = (job.reference, self._twin, *job.artifacts)
+        self._records = {
+            artifact.label: Record(left_s=job.deadline_s, logits=artifact.logits) for artifact in everything
+        }
         self._reference = self._records[job.reference.label]
-        self._fingerprint = fingerprint(runner=job.runner, runtime=job.runtime, threads=job.threads)
+        self._monitor = Monitor(uses_gpu=job.runner == "cuda")
+        self._restarts: list[Restart] = []
         self._num_lost = 0
-        self._start_ms: list[float] = []
-        self._limits: Any = None
+        self._steps = 0
 
-    @property
-    def is_worthwhile(self) -> bool:
-        """Whether the reference and at least one artifact can still be timed."""
-        rest = (self._records[artifact.label] for artifact in self._job.artifacts)
-        return self._reference.reason is None and any(record.reason is None for record in rest)
+    def look_into_files(self) -> None:
+        """Checks what is of unknown origin, and computes what it should give."""
+        for artifact in (self._job.reference, *self._job.artifacts):
+            if not artifact.is_checked and self._is_worthwhile:
+                try:
+                    logits = self._look_into(artifact)
+                except (LostError, RefusedError) as error:
+                    self._records[artifact.label].reason = f"checking failed: {error}"
+                    continue
+                record = self._records[artifact.label]
+                record.logits = record.logits or logits
+        self._records[self._twin.label].logits = self._reference.logits
 
-    def run_process(self, process: int) -> bool:
-        """One child process from start to end; False when it was lost and another must take its place."""
-        logs: dict[str, _Log] = {artifact.label: _Log() for artifact in self._everything}
-        where = f"restart {process + 1} of {self._job.restarts}"
-        try:
-            with contextlib.ExitStack() as stack:
-                child = self._start(stack, where)
-                for step, (work, artifact) in enumerate(self._steps(process)):
-                    self._do(work, child, artifact, logs[artifact.label], where)
-                    self._tell(process, step)
-        except LostError:
-            self._num_lost += 1
-            return False
-        for label, record in self._records.items():
-            if record.reason is None:
-                record.logs.append(logs[label])
-        return True
+    def run(self) -> None:
+        """Restart after restart, until enough is known or the time is over."""
+        job = self._job
+        for number in range(max(job.restarts, job.most_restarts)):
+            is_late = number > 0 and time.monotonic() - self._began > job.limit_s
+            if is_late or (number >= job.restarts and self._is_precise()):
+                return
+            while self._is_worthwhile and not self._run_restart(number):
+                pass  # each turn lost a child and failed the artifact that it was busy with, so this ends
+            if not self._is_worthwhile:
+                return
 
     def measurement(self, artifact: JobArtifact) -> Measurement:
         """What is known about `artifact` when all is done."""
         job, record, reference = self._job, self._records[artifact.label], self._reference
+        setup = job.setup_of(artifact)
         reason = record.reason
         if reason is None and reference.reason is not None:
             reason = f"the reference {job.reference.label!r} failed: {reference.reason}"
-        # Both have the logs of the same first processes, however far each came.
-        pairs = list(zip(record.logs, reference.logs, strict=False))
-        return Measurement(
+        shared = [restart for restart in self._restarts if artifact.label in restart.logs]
+        shared = [restart for restart in shared if restart.number in record.logs and restart.number in reference.logs]
+        twin = self._records[self._twin.label].logs
+        logs = [record.logs[restart.number] for restart in shared]
+        started = shared[0].started[setup] if shared else {}
+        verdict = "wrong_output" if record.is_wrong else "failed"
+        found = Measurement(
             label=artifact.label,
             architecture_id=artifact.architecture_id,
             artifact_sha256=artifact.sha256,
             runner=job.runner,
-            runtime=job.runtime,
-            threads=job.threads,
-            resolution=job.resolution,
-            samples=tuple(tuple(own.samples) for own, _ in pairs),
-            reference_samples=tuple(tuple(other.samples) for _, other in pairs),
-            verdict="valid" if reason is None else "failed",
+            runtime=setup.runtime,
+            threads=setup.threads,
+            resolution=artifact.resolution or job.resolution,
+            samples=tuple(tuple(log.samples) for log in logs),
+            reference_samples=tuple(tuple(reference.logs[restart.number].samples) for restart in shared),
+            twin_samples=tuple(
+                tuple(twin[restart.number].samples) if restart.number in twin else () for restart in shared
+            ),
+            contended=tuple(tuple(restart.contended) for restart in shared),
+            verdict="valid" if reason is None else verdict,
             reason=reason,
-            fingerprint=self._fingerprint,
-            protocol=self._protocol([asdict(own) for own, _ in pairs]),
+            fingerprint={
+                **fingerprint(runner=job.runner, runtime=setup.runtime, threads=setup.threads),
+                "precision": setup.precision,
+                "channels_last": setup.channels_last,
+                "options": dict(setup.options),
+                "cpus": None if job.cpus is None else list(job.cpus),
+                "export": dict(artifact.export or {}),
+                "loaded": started.get("details"),
+            },
+            protocol=self._protocol(artifact, shared, logs),
+            session=self._id,
         )
+        if reason is not None:
+            return found
+        windows = [window for restart in shared for window in restart.windows]
+        verdict, reason = judge(found, windows, logs[0].details or {}, target=job.target)
+        return replace(found, verdict=verdict, reason=reason)
 
-    def _start(self, stack: contextlib.ExitStack, where: str) -> Child:
+    @property
+    def _is_worthwhile(self) -> bool:
+        """Whether the reference and at least one artifact can still be timed."""
+        rest = (self._records[artifact.label] for artifact in self._job.artifacts)
+        return self._reference.reason is None and any(record.reason is None for record in rest)
+
+    def _is_precise(self) -> bool:
+        """Whether every ratio's interval is as narrow as was asked for."""
+        for artifact in self._job.artifacts:
+            if self._records[artifact.label].reason is None:
+                summary = summarise(self.measurement(artifact))
+                if math.log(summary.ratio_high / summary.ratio_low) / 2 > self._job.target:
+                    return False
+        return True
+
+    def _run_restart(self, number: int) -> bool:
+        """One restart from start to end; False when a child was lost and another restart must take its place."""
         job = self._job
-        request = {
-            "runtime": job.runtime,
-            "runner": job.runner,
-            "threads": job.threads,
-            "resolution": job.resolution,
-            "memory_mib": job.memory_mib,
-            "seed": job.seed,
-            "paths": [_ROOT, *(path for path in sys.path if Path(path).is_absolute())],
-        }
-        begin = time.monotonic()
+        has_twin = job.twin == "always" or (job.twin == "first" and number == 0)
+        present = (job.reference, *((self._twin,) if has_twin else ()), *job.artifacts)
+        present = tuple(artifact for artifact in present if self._records[artifact.label].reason is None)
+        steps = len(present) * (2 + job.blocks)
+        self._steps = max(self._steps, steps)
+        done = sum(len(restart.present) * (2 + job.blocks) for restart in self._restarts)
+        told = 0
+
+        def tell() -> None:
+            nonlocal told
+            told += 1
+            if self._progress is not None:
+                left = max(job.restarts - number - 1, 0) * len((job.reference, *job.artifacts)) * (2 + job.blocks)
+                self._progress(done + min(told, steps), done + steps + left)
+
+        restart = Restart(job, number, present, self._records, self._command, self._monitor, tell)
         try:
-            child = stack.enter_context(Child(self._command, threads=job.threads))
-            reply = child.ask("start", request, limit_s=_START_LIMIT_S)
-        except (LostError, RefusedError) as error:
-            self._reference.reason = f"the child process could not start ({where}): {error}"
-            raise LostError(str(error)) from error
-        self._start_ms.append((time.monotonic() - begin) * 1e3)
-        self._fingerprint = {**self._fingerprint, "loaded": reply.get("details")}
-        self._limits = reply.get("limits")
-        return child
+            restart.run(self._restarts[0].first_window if self._restarts else None)
+        except LostError:
+            self._num_lost += 1
+            return False
+        for label, log in restart.logs.items():
+            if self._records[label].reason is None:
+                self._records[label].logs[number] = log
+        self._restarts.append(restart)
+        return True
 
-    def _steps(self, process: int) -> Iterator[tuple[str, JobArtifact]]:
-        """Everything that one process does, in order."""
-        for work in ("load", "warm"):
-            for artifact in self._everything:
-                yield work, artifact
-        for order in visiting_order(len(self._everything), self._job.blocks, seed=(self._job.seed, process)):
-            for index in order:
-                yield "visit", self._everything[index]
+    def _look_into(self, artifact: JobArtifact) -> tuple[float, ...] | None:
+        """What an artifact of unknown origin should compute, if its check passes and its format can tell.
 
-    def _do(self, work: str, child: Child, artifact: JobArtifact, log: _Log, where: str) -> None:
-        """One step; what goes wrong in it is the failure of its artifact. A lost child is raised on."""
-        record = self._records[artifact.label]
-        if record.reason is not None or self._reference.reason is not None:
-            return
-        try:
-            match work:
-                case "load":
-                    self._load(child, artifact, log)
-                case "warm":
-                    self._warm(child, artifact, log)
-                case _:
-                    samples = self._time(child, artifact, _SETTLE + self._job.iterations)
-                    log.settle.append(list(samples[:_SETTLE]))
-                    log.samples.append(samples[_SETTLE:])
-        except (LostError, RefusedError) as error:
-            record.reason = f"{_GERUNDS[work]} failed ({where}): {error}"
-            if isinstance(error, LostError):
-                raise
+        Raises:
+            RefusedError: the check says no; the message is why.
+            LostError: the child was lost over it.
+        """
+        job, limit_s = self._job, self._job.deadline_s
+        with Child(self._command) as child:
+            request = {"artifact": entry(artifact), "memory_mib": job.memory_mib, "paths": search_paths()}
+            child.ask("check", request, limit_s=limit_s)
+        if artifact.format not in _PLAIN_FORMATS or artifact.logits is not None:
+            return None
+        plain = next(name for name, runtime in RUNTIMES.items() if runtime.formats[0] == artifact.format)
+        setup = replace(job.setup_of(artifact), runtime=plain, precision="fp32", channels_last=False, options=())
+        with Child(self._command) as child:
+            child.ask("start", {**start_request(job, setup), "runner": "cpu"}, limit_s=limit_s)
+            request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution}
+            reply = child.ask("load", {**request, "is_plain": True}, limit_s=limit_s)
+        output = reply.get("output")
+        return tuple(float(value) for value in output) if isinstance(output, list) else None
 
-    def _load(self, child: Child, artifact: JobArtifact, log: _Log) -> None:
-        # The child stands in a folder of its own, where a relative path leads nowhere.
-        entry = asdict(artifact) | {"path": str(Path(artifact.path).absolute())}
-        reply = self._ask(child, artifact, "load", {"artifact": entry})
-        log.details = reply.get("details")
-        log.load_ms, log.first_ms = reply.get("load_ms"), reply.get("first_ms")
-
-    def _warm(self, child: Child, artifact: JobArtifact, log: _Log) -> None:
-        """Runs until a window's median agrees with that of the one before, or the time for it is over."""
-        while sum(log.warmup) < self._job.warmup_ms * 1e6:
-            window = self._time(child, artifact, _WINDOW)
-            before = log.warmup[-_WINDOW:]
-            log.warmup += window
-            if before and abs(median(window) / median(before) - 1) <= _STABLE:
-                log.is_stable = True
-                return
-
-    def _time(self, child: Child, artifact: JobArtifact, iterations: int) -> tuple[int, ...]:
-        request = {"label": artifact.label, "iterations": iterations}
-        begin = time.monotonic_ns()
-        samples = self._ask(child, artifact, "time", request).get("samples")
-        elapsed = time.monotonic_ns() - begin
-        if not isinstance(samples, list) or len(samples) != iterations:
-            found = f"{len(samples)} samples" if isinstance(samples, list) else "none"
-            raise RefusedError(f"{iterations} samples were asked for and {found} came")
-        for sample in samples:
-            if type(sample) is not int or sample <= 0:
-                raise RefusedError(f"a sample of {sample!r} ns; a whole number above 0 is needed")
-        if sum(samples) > elapsed * _CLOCK_MARGIN:
-            raise RefusedError(f"samples of {sum(samples)} ns together came within {elapsed} ns")
-        return tuple(samples)
-
-    def _ask(self, child: Child, artifact: JobArtifact, ask: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = self._records[artifact.label]
-        begin = time.monotonic()
-        try:
-            return child.ask(ask, request, limit_s=max(record.left_s, _LEAST_LIMIT_S))
-        finally:
-            record.left_s -= time.monotonic() - begin
-
-    def _tell(self, process: int, step: int) -> None:
-        if self._progress is not None:
-            steps = len(self._everything) * (2 + self._job.blocks)
-            self._progress(process * steps + step + 1, self._job.restarts * steps)
-
-    def _protocol(self, logs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _protocol(self, artifact: JobArtifact, shared: Sequence[Restart], logs: Sequence[Log]) -> dict[str, Any]:
         job = self._job
-        names = ("restarts", "blocks", "iterations", "warmup_ms", "deadline_s", "memory_mib", "seed")
+        names = (
+            *("restarts", "most_restarts", "blocks", "iterations", "visit_ms", "warmup_window", "warmup_least_ms"),
+            *("warmup_ms", "target", "limit_s", "repeats", "twin", "deadline_s", "memory_mib", "seed"),
+        )
+        details = logs[0].details if logs and isinstance(logs[0].details, dict) else {}
+        setup = job.setup_of(artifact)
         return {
             "version": PROTOCOL_VERSION,
             "reference": {"label": job.reference.label, "sha256": job.reference.sha256},
-            "labels": [artifact.label for artifact in self._everything],
+            "labels": [found.label for found in (job.reference, *job.artifacts)],
             **{name: getattr(job, name) for name in names},
-            "limits": self._limits,
+            "setup": setup.name,
+            "form": artifact.form,
+            "architecture": artifact.architecture,
+            "limits": shared[0].started[setup]["limits"] if shared else None,
             "children_lost": self._num_lost,
-            "start_ms": list(self._start_ms),
-            "processes": [{key: value for key, value in log.items() if key != "samples"} for log in logs],
+            "start_ms": [value for restart in shared for value in restart.start_ms],
+            "operators": details.get("operators"),
+            "placement": details.get("placement"),
+            "output": {
+                "is_checked": self._records[artifact.label].logits is not None,
+                "errors": [log.output_error for log in logs],
+            },
+            "health": [restart.windows for restart in shared],
+            "processes": [{key: value for key, value in asdict(log).items() if key != "samples"} for log in logs],
         }
-
-
-def visiting_order(count: int, blocks: int, *, seed: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """The order in which each block visits `count` things: random, and reversed in each second block."""
-    random = np.random.default_rng(list(seed))
-    order: tuple[int, ...] = ()
-    for block in range(blocks):
-        order = order[::-1] if block % 2 else tuple(int(index) for index in random.permutation(count))
-        yield order

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+import platform
 from dataclasses import dataclass
 
 from bench.errors import MeasureError, nearest
+from bench.measure.catalogue import DEFAULT_RUNTIME, RUNTIMES, Runtime
 from bench.measure.gpu import gpus
-from bench.measure.job import FORMATS, RUNNERS
-
-DEFAULT_RUNTIME: Mapping[str, str] = {"cpu": "onnxruntime", "cuda": "torch"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +16,8 @@ class Runner:
     """A device of this machine with the runtime that is used on it.
 
     Attributes:
-        name: "cpu" or "cuda".
-        runtime: "onnxruntime" or "torch".
+        name: "cpu", "cuda" or "apple".
+        runtime: a name of `catalogue.RUNTIMES`.
         formats: of artifacts that the runtime reads.
         uses_cpu: whether training on the CPU must stand still while it times.
     """
@@ -40,34 +38,45 @@ def resolve_runner(name: str, *, runtime: str | None = None) -> Runner:
         known = ", ".join(DEFAULT_RUNTIME)
         raise MeasureError(f"unknown runner {name!r}; known: {known}{nearest(name, DEFAULT_RUNTIME) or '; choose one'}")
     chosen = DEFAULT_RUNTIME[name] if runtime is None else runtime
-    fitting = [known for known, places in RUNNERS.items() if name in places]
+    fitting = [found.name for found in RUNTIMES.values() if name in found.runners]
     if chosen not in fitting:
         known = ", ".join(fitting)
         hint = nearest(chosen, fitting) or "; choose one of them, or another runner"
         raise MeasureError(f"runtime {chosen!r} does not run on {name!r}; known there: {known}{hint}")
-    version = _version(chosen)
+    found = RUNTIMES[chosen]
+    _check_system(found)
+    version = _version(found)
     if name == "cuda":
-        _check_cuda(version)
-    return Runner(name=name, runtime=chosen, formats=FORMATS[chosen], uses_cpu=name == "cpu")
+        _check_cuda(found, version)
+    return Runner(name=name, runtime=chosen, formats=found.formats, uses_cpu=name == "cpu")
 
 
-def _version(package: str) -> str:
+def _check_system(runtime: Runtime) -> None:
+    if runtime.systems and platform.system() not in runtime.systems:
+        raise MeasureError(
+            f"runtime {runtime.name!r} runs on macOS only, this is {platform.system()}; "
+            "use a runtime that runs here (`bench doctor` lists them), or a Mac"
+        )
+
+
+def _version(runtime: Runtime) -> str:
+    package = runtime.packages[0]
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
         raise MeasureError(
-            f"runtime {package!r} is not installed; it is a package of that name; run `pip install {package}`"
+            f"runtime {runtime.name!r} is not installed; it is the package {package}; run `{runtime.command}`"
         ) from error
 
 
-def _check_cuda(torch_version: str) -> None:
+def _check_cuda(runtime: Runtime, version: str) -> None:
     if not gpus():
         raise MeasureError(
             "runner 'cuda' finds no NVIDIA GPU (no driver, or CUDA_VISIBLE_DEVICES hides it); "
             "this machine has 'cpu'; use --runner cpu, or run this on a machine with a GPU"
         )
-    if torch_version.endswith("+cpu"):
+    if runtime.packages[0] == "torch" and version.endswith("+cpu"):
         raise MeasureError(
-            f"torch {torch_version} is built without CUDA; runner 'cuda' needs a CUDA build; "
+            f"torch {version} is built without CUDA; runner 'cuda' needs a CUDA build; "
             "install torch from the default package index"
         )

@@ -10,7 +10,10 @@ overlap.
 - Ratio to the reference: blocks are pairs, so what slows both cancels. The logarithms of the pairs' ratios,
   by hierarchical bootstrap (processes are drawn, then blocks inside each; percentiles).
 
-With fewer than `FULL_RESTARTS` processes both are marked "quick": of 95 % intervals over simulated
+Blocks during which others used the CPU are left aside where enough clean ones were made in their place; they stay in
+the record. Single samples are never dropped: how many lie far out is told (Tukey's fences).
+
+With fewer than `FULL_RESTARTS` processes intervals are marked "quick": of 95 % intervals over simulated
 processes, 3 restarts covered the truth in 85 to 99 %, 6 and more in 93 to 99 % (tests/measure/test_stats.py
 repeats it).
 """
@@ -29,9 +32,12 @@ from bench.errors import MeasureError
 from bench.measure.measurement import Measurement, Samples
 
 FULL_RESTARTS = 6
+# Fewer clean blocks than this in a process do not stand for it.
+LEAST_CLEAN_BLOCKS = 2
 
 _NUM_DRAWS = 2000
 _NS_PER_MS = 1e6
+_MILD, _SEVERE = 1.5, 3.0
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +55,14 @@ class Summary:
         ratio_low: lower end of its 95 % interval.
         ratio_high: upper end.
         best_observed_ms: fastest single run; a lucky state of the machine, not an estimate.
+        p90_ms: of single runs.
+        p99_ms: of single runs.
+        spread: interquartile range of single runs over their median.
+        outliers_mild: runs beyond 1.5 interquartile ranges from the quartiles of their process.
+        outliers_severe: beyond 3; not counted as mild.
+        autocorrelation: of neighbouring runs (lag 1) around their process's median; near 0 when they are independent.
+        noise_floor: by how much the reference timed twice differs from itself in this session, as a share; None
+            without a twin.
         num_samples: timed runs of the artifact.
         interval_kind: "full", or "quick" with fewer than `FULL_RESTARTS` processes.
     """
@@ -60,33 +74,43 @@ class Summary:
     ratio_low: float
     ratio_high: float
     best_observed_ms: float
+    p90_ms: float
+    p99_ms: float
+    spread: float
+    outliers_mild: int
+    outliers_severe: int
+    autocorrelation: float
+    noise_floor: float | None
     num_samples: int
     interval_kind: str
 
 
 def summarise(measurement: Measurement, *, confidence: float = 0.95, seed: int = 0) -> Summary:
-    """The summary of a valid measurement; the same for the same samples and seed.
+    """The summary of a measurement that has figures; the same for the same samples and seed.
 
     Raises:
-        MeasureError: the measurement has failed.
+        MeasureError: the measurement has none.
     """
-    if not measurement.is_valid:
+    if not measurement.has_figures:
         raise MeasureError(
-            f"{measurement.label!r} has no valid measurement ({measurement.reason}); "
-            "only valid ones are summarised; measure it again"
+            f"{measurement.label!r} has no figures ({measurement.reason}); "
+            "only what was timed and computed the right output is summarised; measure it again"
         )
-    own, reference = block_medians(measurement.samples), block_medians(measurement.reference_samples)
-    milliseconds = own / _NS_PER_MS
+    kept = kept_blocks(measurement.contended)
+    own = [blocks / _NS_PER_MS for blocks in block_medians(measurement.samples, kept)]
     is_full = len(own) >= FULL_RESTARTS
-    processes = np.median(milliseconds, axis=1)
+    processes = np.array([float(np.median(blocks)) for blocks in own])
     low, high = (
         order_interval(processes, confidence=confidence)
         if is_full
-        else bootstrap_interval(milliseconds, confidence=confidence, seed=seed)
+        else bootstrap_interval(own, confidence=confidence, seed=seed)
     )
-    ratios = np.log(own / reference)
+    ratios = log_ratios(measurement.samples, measurement.reference_samples, kept)
     log_low, log_high = bootstrap_interval(ratios, confidence=confidence, seed=seed)
-    flat = [sample for process in measurement.samples for block in process for sample in block]
+    runs = [_runs(process, blocks) for process, blocks in zip(measurement.samples, kept, strict=True)]
+    together = np.concatenate(runs)
+    quartiles = np.quantile(together, [0.25, 0.5, 0.75])
+    mild, severe = _outliers(runs)
     return Summary(
         median_ms=float(np.median(processes)),
         low_ms=low,
@@ -94,39 +118,82 @@ def summarise(measurement: Measurement, *, confidence: float = 0.95, seed: int =
         ratio_to_reference=math.exp(hierarchical_median(ratios)),
         ratio_low=math.exp(log_low),
         ratio_high=math.exp(log_high),
-        best_observed_ms=min(flat) / _NS_PER_MS,
-        num_samples=len(flat),
+        best_observed_ms=float(together.min()) / _NS_PER_MS,
+        p90_ms=float(np.quantile(together, 0.9)) / _NS_PER_MS,
+        p99_ms=float(np.quantile(together, 0.99)) / _NS_PER_MS,
+        spread=float((quartiles[2] - quartiles[0]) / quartiles[1]),
+        outliers_mild=mild,
+        outliers_severe=severe,
+        autocorrelation=_autocorrelation(runs),
+        noise_floor=noise_floor(measurement),
+        num_samples=len(together),
         interval_kind="full" if is_full else "quick",
     )
 
 
-def block_medians(samples: Samples) -> Floats:
-    """Medians over iterations, shape (processes, blocks), in ns."""
-    return np.array([[float(np.median(block)) for block in process] for process in samples])
+def kept_blocks(contended: Sequence[Sequence[bool]]) -> list[list[int]]:
+    """Indices of the blocks that count, by process: the clean ones where each process has enough, else all."""
+    clean = [[index for index, is_contended in enumerate(process) if not is_contended] for process in contended]
+    if all(
+        len(blocks) >= min(LEAST_CLEAN_BLOCKS, len(process)) for blocks, process in zip(clean, contended, strict=True)
+    ):
+        return clean
+    return [list(range(len(process))) for process in contended]
 
 
-def hierarchical_median(blocks: Floats) -> float:
+def block_medians(samples: Samples, kept: Sequence[Sequence[int]]) -> list[Floats]:
+    """Medians over iterations in ns: for each process an array over its kept blocks."""
+    return [
+        np.array([float(np.median(process[index])) for index in blocks])
+        for process, blocks in zip(samples, kept, strict=True)
+    ]
+
+
+def log_ratios(first: Samples, second: Samples, kept: Sequence[Sequence[int]]) -> list[Floats]:
+    """Logarithms of first over second, pair by pair of the kept blocks, by process."""
+    pairs = zip(block_medians(first, kept), block_medians(second, kept), strict=True)
+    return [np.log(own / other) for own, other in pairs]
+
+
+def noise_floor(measurement: Measurement) -> float | None:
+    """By how much the reference differs from its twin, as a share; None where no process has one."""
+    kept = kept_blocks(measurement.contended)
+    with_twin = [index for index, process in enumerate(measurement.twin_samples) if process]
+    if not with_twin:
+        return None
+    ratios = log_ratios(
+        tuple(measurement.twin_samples[index] for index in with_twin),
+        tuple(measurement.reference_samples[index] for index in with_twin),
+        [kept[index] for index in with_twin],
+    )
+    return abs(math.expm1(hierarchical_median(ratios)))
+
+
+def hierarchical_median(blocks: Sequence[Floats]) -> float:
     """The median over processes of the medians of their blocks."""
-    return float(np.median(np.median(blocks, axis=1)))
+    return float(np.median([np.median(process) for process in blocks]))
 
 
-def bootstrap_interval(blocks: Floats, *, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(
+    blocks: Sequence[Floats] | Floats, *, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
     """Percentile interval of `hierarchical_median` over draws of processes, and of blocks inside each.
 
     Args:
-        blocks: shape (processes, blocks).
+        blocks: for each process an array over its blocks.
         confidence: between 0 and 1.
         seed: of the draws.
     """
     random = np.random.default_rng(seed)
-    num_processes, num_blocks = blocks.shape
-    processes = random.integers(num_processes, size=(_NUM_DRAWS, num_processes, 1))
-    inner = random.integers(num_blocks, size=(_NUM_DRAWS, num_processes, num_blocks))
-    drawn = np.median(np.median(blocks[processes, inner], axis=2), axis=1)
+    count = len(blocks)
+    # For each process what its median may be when its blocks are drawn again; a draw of processes takes from these.
+    inner = np.stack([np.median(random.choice(process, size=(_NUM_DRAWS, len(process))), axis=1) for process in blocks])
+    processes = random.integers(count, size=(_NUM_DRAWS, count))
+    drawn = np.median(inner[processes, random.integers(_NUM_DRAWS, size=(_NUM_DRAWS, count))], axis=1)
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     # Interpolated percentiles of few distinct values could leave the estimate itself out by a rounding error.
-    middle = hierarchical_median(blocks)
+    middle = hierarchical_median(list(blocks))
     return min(float(low), middle), max(float(high), middle)
 
 
@@ -141,3 +208,25 @@ def order_interval(values: Sequence[float] | Floats, *, confidence: float = 0.95
     is_spare = special.bdtr(np.arange(count // 2), count, 0.5) <= (1 - confidence) / 2
     spare = max(int(np.count_nonzero(is_spare)) - 1, 0)
     return float(ordered[spare]), float(ordered[count - 1 - spare])
+
+
+def _runs(process: Sequence[Sequence[int]], kept: Sequence[int]) -> Floats:
+    return np.array([sample for index in kept for sample in process[index]], dtype=np.float64)
+
+
+def _outliers(runs: Sequence[Floats]) -> tuple[int, int]:
+    """How many runs lie beyond Tukey's inner fences and within the outer, and how many beyond the outer."""
+    mild = severe = 0
+    for process in runs:
+        low, high = np.quantile(process, [0.25, 0.75])
+        out = np.maximum(low - process, process - high)
+        severe += int((out > _SEVERE * (high - low)).sum())
+        mild += int((out > _MILD * (high - low)).sum())
+    return mild - severe, severe
+
+
+def _autocorrelation(runs: Sequence[Floats]) -> float:
+    centred = [process - np.median(process) for process in runs]
+    power = sum(float(np.dot(process, process)) for process in centred)
+    lagged = sum(float(np.dot(process[:-1], process[1:])) for process in centred)
+    return lagged / power if power else 0.0

@@ -1,16 +1,17 @@
-"""The child process: loads artifacts and times them as it is told; it decides nothing.
+"""The child process: checks, loads and times artifacts as it is told; it decides nothing.
 
 The supervisor (`child.py`) starts it as `python -I worker.py`, because a crash, a hang or a leak of a
 runtime must cost one process and not the search. One JSON request a line comes in on stdin, one JSON reply
 a line goes out:
 
+    {"ask": "check", "artifact": {...}}              -> {"details": {...}}
     {"ask": "start", "runtime": ..., ...}            -> {"details": {...}, "limits": {...}}
-    {"ask": "load", "artifact": {...}}               -> {"details": {...}, "load_ms": ..., "first_ms": ...}
+    {"ask": "load", "artifact": {...}}               -> {"details": {...}, "load_ms": ..., "output": [...], ...}
     {"ask": "time", "label": ..., "iterations": 4}   -> {"samples": [ns, ns, ns, ns]}
 
 or `{"error": "why"}`, after which it goes on. It ends with the end of its input. This file imports the
 standard library only, so that a child is ready to load after the import of its runtime, and so that it can
-be sent to a device alone with the files in `runtimes/`.
+be sent to a device alone with the files in `runtimes/` and `checks/`.
 """
 
 from __future__ import annotations
@@ -29,13 +30,31 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Closed on purpose: a job names a runtime, never a file or a module.
-RUNTIMES = {"onnxruntime": "onnxruntime_cpu.py", "torch": "torch_eager.py"}
+# Closed on purpose: a job names a runtime or a format, never a file or a module.
+RUNTIMES = {
+    "onnxruntime": "onnx_runtime.py",
+    "onnxruntime-cuda": "onnx_runtime.py",
+    "onnxruntime-tensorrt": "onnx_runtime.py",
+    "torch": "pytorch.py",
+    "torch-compile": "pytorch.py",
+    "torch-cudagraph": "pytorch.py",
+    "litert": "litert.py",
+    "openvino": "openvino_cpu.py",
+    "executorch": "executorch_xnnpack.py",
+    "coreml": "core_ml.py",
+    "coreai": "core_ai.py",
+}
+CHECKS = {"onnx": "onnx_file.py", "tflite": "tflite_file.py"}
+# What a runtime needs is a folder, whose files have been hashed by who made it.
+FOLDERS = ("mlpackage", "aimodel")
 
 _MIB = 1 << 20
-_FILE_MIB = 16
+# Profiles and what a compiler writes; a model is read, never written.
+_FILE_MIB = 64
 _OPEN_FILES = 1024
 _ERROR_LENGTH = 500
+_LARGEST_FILE_MIB = 2048
+_LARGEST_OUTPUT = 100_000
 # The supervisor kills a late child; this is for a child whose supervisor is gone.
 _ALARM_MARGIN_S = 5.0
 
@@ -52,44 +71,60 @@ class Worker:
 
     def answer(self, request: Request) -> Request:
         """The reply to one request; whatever a runtime raises belongs to the artifact and is told."""
-        asks = {"start": self.start, "load": self.load, "time": self.time}
+        asks = {"check": self.check, "start": self.start, "load": self.load, "time": self.time}
         try:
             return asks[request["ask"]](request)
         except MemoryError:
-            limit = self._settings["memory_mib"]
+            limit = self._settings.get("memory_mib", "allowed")
             return {"error": f"it needs more than the {limit} MiB of memory that a child process may have"}
         except Exception as error:
             text = " ".join(str(error).split())
             return {"error": f"{type(error).__name__}: {text[:_ERROR_LENGTH]}"}
 
+    def check(self, request: Request) -> Request:
+        """Looks into a file of unknown origin before any runtime does."""
+        self._settings = request
+        _limit(request["memory_mib"])
+        _find_packages(request)
+        artifact = request["artifact"]
+        content = _read(artifact)
+        if artifact["format"] not in CHECKS or content is None:
+            return {"details": None}
+        checks = _import("checks", CHECKS[artifact["format"]])
+        return {"details": checks.check(content, request.get("file_limits") or {})}
+
     def start(self, request: Request) -> Request:
         """Takes the limits on, then imports the runtime."""
         self._settings = request
+        # CUDA and compiled code reserve terabytes of addresses.
         limits = _limit(None if request["runner"] == "cuda" else request["memory_mib"])
-        # -I hides folders that the parent may have found its packages in (a user site, PYTHONPATH).
-        sys.path.extend(path for path in request["paths"] if path not in sys.path)
-        self._runtime = _import(RUNTIMES[request["runtime"]])
+        if request.get("cpus"):
+            os.sched_setaffinity(0, request["cpus"])
+        _find_packages(request)
+        self._runtime = _import("runtimes", RUNTIMES[request["runtime"]])
         return {"details": self._runtime.start(request), "limits": limits}
 
     def load(self, request: Request) -> Request:
-        """Reads, checks and loads one artifact, and runs it once."""
+        """Reads, compares the hash, loads one artifact, and runs it once."""
         artifact = request["artifact"]
         begin = time.perf_counter_ns()
-        content = Path(artifact["path"]).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != artifact["sha256"]:
-            raise ValueError(f"the file's sha256 is {digest}, the job says {artifact['sha256']}; export it again")
+        content = _read(artifact)
         assert self._runtime is not None  # `start` is always first
-        model = self._runtime.load({**self._settings, "artifact": artifact, "content": content})
+        task = {**self._settings, **request, "content": content}
+        model = self._runtime.load(task)
         loaded = time.perf_counter_ns()
         first = model.time(1)
         if not model.is_finite():
             raise ValueError("its output is not finite; check its weights")
+        output = model.output()
+        if len(output) > _LARGEST_OUTPUT:
+            raise ValueError(f"its output has {len(output)} numbers; at most {_LARGEST_OUTPUT} are compared")
         self._models[artifact["label"]] = model
         # What loading left behind must not be collected while something is timed.
         gc.collect()
         gc.freeze()
-        return {"details": model.details, "load_ms": (loaded - begin) / 1e6, "first_ms": first[0] / 1e6}
+        milliseconds = {"load_ms": (loaded - begin) / 1e6, "first_ms": first[0] / 1e6}
+        return {"details": model.details, "output": output, **milliseconds}
 
     def time(self, request: Request) -> Request:
         """Runs one model back to back."""
@@ -114,9 +149,29 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _import(name: str) -> ModuleType:
-    path = Path(__file__).resolve().parent / "runtimes" / name
-    spec = importlib.util.spec_from_file_location("bench_runtime", path)
+def _read(artifact: Request) -> bytes | None:
+    """The content whose hash the job names; None for a folder."""
+    if artifact["format"] in FOLDERS:
+        return None
+    path = Path(artifact["path"])
+    size = path.stat().st_size
+    if size > _LARGEST_FILE_MIB * _MIB:
+        raise ValueError(f"the file has {size // _MIB} MiB; at most {_LARGEST_FILE_MIB} MiB are loaded")
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != artifact["sha256"]:
+        raise ValueError(f"the file's sha256 is {digest}, the job says {artifact['sha256']}; export it again")
+    return content
+
+
+def _find_packages(request: Request) -> None:
+    # -I hides folders that the parent may have found its packages in (a user site, PYTHONPATH).
+    sys.path.extend(path for path in request["paths"] if path not in sys.path)
+
+
+def _import(folder: str, name: str) -> ModuleType:
+    path = Path(__file__).resolve().parent / folder / name
+    spec = importlib.util.spec_from_file_location(f"bench_{folder}_file", path)
     assert spec is not None  # the file is ours
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

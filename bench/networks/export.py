@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
@@ -50,6 +51,7 @@ class Artifact:
     Attributes:
         operators: how many nodes of each type the graph has, before any runtime optimises it.
         error: relative difference from torch's output in float32.
+        logits: torch's output for `picture(resolution)`, which every runtime is held to.
     """
 
     path: Path
@@ -62,10 +64,13 @@ class Artifact:
     resolution: int
     operators: Mapping[str, int]
     error: float
+    logits: tuple[float, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        return asdict(self) | {"path": str(self.path), "operators": dict(self.operators)}
+        """Plain data for JSON, without the logits."""
+        plain = asdict(self) | {"path": str(self.path), "operators": dict(self.operators)}
+        del plain["logits"]
+        return plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +131,17 @@ def export_onnx(
         ExportError: the exporter fails, or ONNX Runtime computes something else than torch.
     """
     path = Path(path)
-    picture = torch.randn(1, 3, check_resolution(resolution), resolution, generator=torch.Generator().manual_seed(0))
+    pixels = picture(resolution)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
     os.close(handle)
     partial = Path(name)
     try:
-        _export(network, picture, partial, exporter)
+        _export(network, pixels, partial, exporter)
         data = partial.read_bytes()
         model = parse_model(data)
-        error = compare_outputs(data, network, picture)
+        with torch.inference_mode():
+            expected = network(pixels)
+        error = compare_outputs(data, expected, pixels)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -149,7 +156,17 @@ def export_onnx(
         resolution=resolution,
         operators=dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
         error=error,
+        logits=tuple(expected.flatten().tolist()),
     )
+
+
+def picture(resolution: int) -> Tensor:
+    """The one input that outputs are compared on, float32 of shape (1, 3, resolution, resolution).
+
+    Drawn by numpy, as the files of `bench/measure/runtimes` do, most of which have no torch.
+    """
+    shape = (1, 3, check_resolution(resolution), resolution)
+    return torch.from_numpy(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
 
 
 def parse_model(data: bytes) -> onnx.ModelProto:
@@ -176,15 +193,13 @@ def parse_model(data: bytes) -> onnx.ModelProto:
     return model
 
 
-def compare_outputs(data: bytes, network: nn.Module, picture: Tensor) -> float:
-    """The relative difference between what ONNX Runtime computes from `data` and torch from `network`.
+def compare_outputs(data: bytes, expected: Tensor, pixels: Tensor) -> float:
+    """The relative difference between what ONNX Runtime computes from `data` and what torch computed.
 
     Raises:
         ExportError: the difference exceeds `LARGEST_ERROR`.
     """
-    with torch.inference_mode():
-        expected = network(picture)
-    found = _run(data, picture)
+    found = _run(data, pixels)
     if found.shape != expected.shape:
         raise ExportError(
             f"the artifact gives shape {tuple(found.shape)}, torch gives {tuple(expected.shape)}; "

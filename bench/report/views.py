@@ -115,7 +115,7 @@ def study_view(store: Store, name: str) -> StudyView:
     scores: dict[int, list[ScoreRecord]] = {}
     for score in store.study_scores(study.id):
         scores.setdefault(score.trial_id, []).append(score)
-    timed = {found.trial_id: found for found in store.study_measurements(study.id) if found.verdict != "failed"}
+    timed = {found.trial_id: found for found in store.study_measurements(study.id) if found.summary}
     records = store.trials(study.id)
     top = top_rung(study.config)
     views = [_trial(record, scores.get(record.id, []), timed.get(record.id)) for record in records]

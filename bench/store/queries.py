@@ -159,6 +159,18 @@ def measurements(session: Session, *, study_id: int, trial_id: int | None = None
     return tuple(to_record(MeasurementRecord, row) for row in rows)
 
 
+def all_measurements(
+    session: Session, *, runner: str | None, runtime: str | None, threads: int | None
+) -> tuple[MeasurementRecord, ...]:
+    """Measurements of any study and of none, oldest first; None takes all."""
+    query = select(MeasurementRow).order_by(MeasurementRow.id)
+    wanted = ((MeasurementRow.runner, runner), (MeasurementRow.runtime, runtime), (MeasurementRow.threads, threads))
+    for column, value in wanted:
+        if value is not None:
+            query = query.where(column == value)
+    return tuple(to_record(MeasurementRecord, row) for row in session.scalars(query))
+
+
 def events(session: Session, study_id: int, *, after: int) -> tuple[EventRecord, ...]:
     """Events of a study later than sequence number `after`, in the order in which they happened."""
     query = select(EventRow).where(EventRow.study_id == study_id, EventRow.sequence > after)

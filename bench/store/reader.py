@@ -99,6 +99,13 @@ class Reader:
         with self._reading() as session:
             return queries.measurements(session, study_id=queries.study_row(session, study_id).id)
 
+    def all_measurements(
+        self, *, runner: str | None = None, runtime: str | None = None, threads: int | None = None
+    ) -> tuple[MeasurementRecord, ...]:
+        """Measurements of any study and of none, oldest first; None takes all."""
+        with self._reading() as session:
+            return queries.all_measurements(session, runner=runner, runtime=runtime, threads=threads)
+
     def events(self, study_id: int, *, after: int = 0) -> tuple[EventRecord, ...]:
         """What happened in a study, in order; `after` gives only what is newer than that sequence number."""
         with self._reading() as session:

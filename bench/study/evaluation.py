@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MeasureError
-from bench.measure import Job, JobArtifact, Summary, measure, summarise
-from bench.measure.exclusive import exclusive, shared
-from bench.measure.runners import DEFAULT_RUNTIME
+from bench.measure import Job, JobArtifact, Summary, artifacts, measure, summarise
+from bench.measure.catalogue import DEFAULT_RUNTIME
+from bench.measure.exclusive import cpu_lock_folder, exclusive, shared
 from bench.networks import build, cost_quantities
-from bench.networks.export import prepare
 from bench.networks.weights import save_weights
 from bench.proxies.cache import PackedData
 from bench.proxies.datasets import open_data
@@ -81,14 +78,6 @@ class EvaluationJob:
 Update = dict[str, Any]
 
 
-def cpu_lock_folder() -> Path:
-    """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    # Not $TMPDIR, which can differ between two terminals of one user.
-    usual = Path("/tmp")
-    return (usual if usual.is_dir() else Path(tempfile.gettempdir())) / f"bench-cpu-{user}"
-
-
 def proxy_resolution(deploy_resolution: int) -> int:
     """A quarter of the deployment resolution, 64 px at least: a smaller input is never free, nor useless."""
     return max(64, deploy_resolution // 4)
@@ -143,7 +132,7 @@ def timing_job(
     timing = config.timing
     return Job(
         artifacts=artifacts,
-        reference=JobArtifact(**reference),
+        reference=JobArtifact.from_dict(reference),
         resolution=resolution,
         runner=timing.runner,
         runtime=runtime_of(config),
@@ -159,46 +148,28 @@ def timing_job(
 def make_artifact(
     config: StudyConfig, architecture: Architecture, folder: Path, label: str
 ) -> tuple[JobArtifact, Update]:
-    """The file that is timed, and what became known while it was made.
-
-    The weights are random with randomised statistics, so that comparing the artifact with its network means
-    something (bench.networks.prepare).
-    """
-    resolution = int(architecture.settings["input_resolution"])
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{label}.onnx"
-    prepared = prepare(architecture, path, seed=config.seed)
-    update: Update = {
+    """The file that is timed, and what became known while it was made (bench.measure.artifacts)."""
+    artifact, prepared = artifacts.make_artifact(
+        architecture, folder, label, runtime=runtime_of(config), seed=config.seed
+    )
+    made = prepared.artifact
+    return artifact, {
         "kind": "prepared",
         "figures": {
             # As rules count them, wherever it runs; what this artifact holds stands with the artifact.
             **cost_quantities(architecture),
-            "artifact_mb": prepared.artifact.bytes / 1e6,
+            "artifact_mb": made.bytes / 1e6,
         },
         "artifact": {
-            **prepared.artifact.to_dict(),
-            "path": path.name,
+            **made.to_dict(),
+            "path": made.path.name,
             "fold_error": prepared.fold_error,
             "params": prepared.costs.params,
             "macs": prepared.costs.macs,
         },
         "seconds": dict(prepared.seconds),
+        "resolution": int(architecture.settings["input_resolution"]),
     }
-    file, kind, sha256 = path, "onnx", prepared.artifact.sha256
-    if runtime_of(config) == "torch":
-        file, kind = path.with_suffix(".safetensors"), "safetensors"
-        save_weights(build(architecture, seed=config.seed), file)
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    artifact = JobArtifact(
-        label=label,
-        path=str(file),
-        format=kind,
-        sha256=sha256,
-        architecture_id=architecture.id,
-        architecture=architecture.to_dict(),
-    )
-    update["resolution"] = resolution
-    return artifact, update
 
 
 def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
@@ -212,8 +183,9 @@ def _prepare_and_measure(job: EvaluationJob, config: StudyConfig, architecture: 
         if job.reference is not None:
             measured = _measured(job, config, artifact, update["resolution"])
             yield measured  # a failed one too: its samples and reason are data
-            if measured["measurement"]["verdict"] == "failed":
-                raise MeasureError(f"timing failed: {measured['measurement']['reason']}")
+            if not measured["summary"]:
+                found = measured["measurement"]
+                raise MeasureError(f"timing failed ({found['verdict']}): {found['reason']}")
     finally:
         for path in folder.glob(f"{label}.*"):
             path.unlink()
@@ -226,7 +198,7 @@ def _measured(job: EvaluationJob, config: StudyConfig, artifact: JobArtifact, re
     begin = time.perf_counter()
     with exclusive(cpu_lock_folder()) as waited:
         (measurement,) = measure(session)
-    summary = comparable(summarise(measurement), job.reference_ms) if measurement.is_valid else {}
+    summary = comparable(summarise(measurement), job.reference_ms) if measurement.has_figures else {}
     return {
         "kind": "measured",
         "figures": {"latency_ms": summary["comparable_ms"]} if summary else {},

@@ -10,11 +10,12 @@ from typing import Any
 
 from bench.errors import SearchError
 from bench.measure import JobArtifact, Summary, exclusive, measure, summarise
-from bench.space import Architecture, load_space
+from bench.measure.artifacts import reference_architecture
+from bench.measure.exclusive import cpu_lock_folder
+from bench.space import Architecture
 from bench.study.config import StudyConfig
 from bench.study.evaluation import (
     cache_folder,
-    cpu_lock_folder,
     make_artifact,
     proxy_resolution,
     study_data,
@@ -24,8 +25,6 @@ from bench.study.objectives import parse_objectives
 
 Progress = Callable[[str, int, int], None]
 
-# The pinned network that every candidate is timed beside.
-REFERENCE = "fastvit_t8"
 # The worst corner of the hypervolume lies this far beyond the largest network.
 _MARGIN = 1.25
 
@@ -43,11 +42,9 @@ def reference_artifacts(
     config: StudyConfig, resolutions: tuple[int, ...], folder: Path
 ) -> dict[int, Mapping[str, Any]]:
     """FastViT-T8 exported at every deployment resolution of the space, as mappings of `JobArtifact`."""
-    published = load_space("fastvit").reference_points[REFERENCE].to_dict()
     artifacts: dict[int, Mapping[str, Any]] = {}
     for resolution in resolutions:
-        settings = {**dict(published["settings"]), "input_resolution": resolution}  # type: ignore[call-overload]
-        architecture = Architecture.from_dict({**published, "settings": settings})
+        architecture = reference_architecture(resolution)
         artifact, _ = make_artifact(config, architecture, folder / "artifacts", f"reference-{resolution}")
         artifacts[resolution] = asdict(artifact)
     return artifacts
@@ -66,7 +63,7 @@ def worst_corner(
     reference_ms = {}
     for resolution, reference in references.items():
         is_largest = resolution == int(largest.settings["input_resolution"])
-        timed = artifact if is_largest else replace(JobArtifact(**reference), label="reference-again")
+        timed = artifact if is_largest else replace(JobArtifact.from_dict(reference), label="reference-again")
         summary = _timed(config, timed, reference, resolution)
         reference_ms[str(resolution)] = summary.median_ms / summary.ratio_to_reference
         if is_largest:
@@ -78,7 +75,7 @@ def _timed(config: StudyConfig, artifact: JobArtifact, reference: Mapping[str, A
     job = timing_job(config, (artifact,), reference, resolution=resolution)
     with exclusive(cpu_lock_folder()):
         (measurement,) = measure(job)
-    if not measurement.is_valid:
+    if not measurement.has_figures:
         raise SearchError(
             f"the largest network that the rules allow could not be timed: {measurement.reason}; "
             "bound the networks with --rule, or raise timing.deadline_s"

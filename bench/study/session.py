@@ -14,6 +14,7 @@ from typing import Any
 from bench import pareto
 from bench.errors import SearchError
 from bench.measure import same_conditions
+from bench.measure.measurement import samples_of
 from bench.space import Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
@@ -265,7 +266,9 @@ class Session:
             protocol=found["protocol"],
             fingerprint=found["fingerprint"],
             summary=update["summary"],
-            samples={"samples": found["samples"], "reference_samples": found["reference_samples"]},
+            samples=samples_of(found),
+            label=found["label"],
+            session=found["session"],
         )
         self.store.add_stage_seconds(trial_id, update["seconds"])
         if self._conditions is None:
@@ -349,7 +352,7 @@ class Session:
                     "or --repeat it under a new name"
                 )
         for found in self.store.study_measurements(self.study.id):
-            if found.verdict != "failed" and self._conditions is None:
+            if found.summary and self._conditions is None:
                 self._conditions = found.fingerprint
 
     def _take_up(self, trial: TrialRecord, rung: int, *, is_scored: bool) -> None:

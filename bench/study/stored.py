@@ -48,9 +48,7 @@ def stored_candidates(
     accuracy: dict[int, dict[int, float]] = {}
     for score in store.study_scores(study_id):
         accuracy.setdefault(score.trial_id, {})[score.rung] = score.accuracy
-    latency = {
-        found.trial_id: found.latency["ms"] for found in store.study_measurements(study_id) if found.verdict != "failed"
-    }
+    latency = {found.trial_id: found.latency["ms"] for found in store.study_measurements(study_id) if found.summary}
     result = []
     for trial in store.trials(study_id):
         proposal = Proposal(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def write_onnx(path: Path, nodes: Sequence[onnx.NodeProto], constants: dict[str,
 def artifact_of(path: Path, *, label: str | None = None) -> JobArtifact:
     """The file as an artifact, named after itself."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return JobArtifact(label=label or path.stem, path=str(path), format="onnx", sha256=digest)
+    return JobArtifact(label=label or path.stem, path=str(path), format="onnx", sha256=digest, is_checked=True)
 
 
 @pytest.fixture
@@ -62,7 +64,16 @@ def job(convolution: MakeOnnx) -> MakeJob:
     """Makes the smallest job with a real reference."""
 
     def make(*artifacts: JobArtifact, **settings: Any) -> Job:
-        least = {"resolution": RESOLUTION, "restarts": 1, "blocks": 2, "iterations": 2, "warmup_ms": 5.0}
+        least = {
+            "resolution": RESOLUTION,
+            "restarts": 1,
+            "blocks": 2,
+            "iterations": 2,
+            "warmup_ms": 5.0,
+            "target": 10.0,
+            "twin": "never",
+            "repeats": False,
+        }
         return Job(artifacts=artifacts, reference=convolution("reference"), **{**least, **settings})
 
     return make
@@ -123,7 +134,7 @@ for line in sys.stdin:
         begin = time.perf_counter_ns()
         while time.perf_counter_ns() - begin < 20_000 * count:
             pass
-        reply({"details": {}, "samples": [20_000] * count})
+        reply({"details": {}, "samples": [20_000] * count, "output": [1.0, 2.0]})
 """
 
 
@@ -133,3 +144,17 @@ def scripted(tmp_path: Path) -> tuple[str, ...]:
     path = tmp_path / "scripted.py"
     path.write_text(SCRIPTED)
     return (sys.executable, "-I", str(path))
+
+
+@contextlib.contextmanager
+def busy_process() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that uses one CPU for as long as it is wanted."""
+    process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

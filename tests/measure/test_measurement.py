@@ -17,10 +17,13 @@ MEASUREMENT = Measurement(
     resolution=256,
     samples=(((1, 2), (3, 4)), ((5, 6), (7, 8))),
     reference_samples=(((2, 2), (3, 4)), ((5, 6), (7, 8))),
+    twin_samples=(((2, 2), (3, 4)), ()),
+    contended=((False, False), (False, True)),
     verdict="valid",
     reason=None,
     fingerprint={"machine": {"cpu": "abacus"}},
     protocol={"seed": 0},
+    session="abc",
 )
 
 

@@ -12,15 +12,16 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from bench.measure import JobArtifact, Measurement, measure, summarise
+from bench.measure import JobArtifact, Measurement, Setup, compare, measure, summarise
 from bench.measure.child import WORKER
-from bench.measure.protocol import _measure, visiting_order
+from bench.measure.protocol import _measure
+from bench.measure.restart import visiting_order
 
-from .conftest import RESOLUTION, MakeJob, MakeOnnx, artifact_of, write_onnx
+from .conftest import RESOLUTION, MakeJob, MakeOnnx, artifact_of, busy_process, write_onnx
 
 
 def scripted_artifact(label: str) -> JobArtifact:
-    return JobArtifact(label=label, path="nowhere", format="onnx", sha256="0" * 64)
+    return JobArtifact(label=label, path="nowhere", format="onnx", sha256="0" * 64, is_checked=True)
 
 
 def by_label(measurements: tuple[Measurement, ...]) -> dict[str, Measurement]:
@@ -32,7 +33,7 @@ def test_every_artifact_is_timed_in_every_process_and_block(job: MakeJob, convol
     measurements = measure(work)
     assert [measurement.label for measurement in measurements] == ["a", "b"]
     for measurement in measurements:
-        assert (measurement.verdict, measurement.reason) == ("valid", None)
+        assert measurement.has_figures, measurement.reason
         assert np.array(measurement.samples).shape == (2, 3, 4)
         assert np.array(measurement.reference_samples).shape == (2, 3, 4)
         assert measurement.fingerprint["loaded"]["onnxruntime"]
@@ -40,6 +41,71 @@ def test_every_artifact_is_timed_in_every_process_and_block(job: MakeJob, convol
         assert measurement.protocol["processes"][0]["warmup"]
         assert summarise(measurement).num_samples == 24
     assert Measurement.from_dict(json.loads(json.dumps(measurements[0].to_dict()))) == measurements[0]
+
+
+def test_twin_is_the_reference_loaded_once_more(job: MakeJob, convolution: MakeOnnx) -> None:
+    for twin, processes in (("always", [2, 2]), ("first", [2, 0]), ("never", [0, 0])):
+        (measurement,) = measure(job(convolution("a"), restarts=2, twin=twin))
+        assert [len(process) for process in measurement.twin_samples] == processes
+        assert (summarise(measurement).noise_floor is None) == (twin == "never")
+
+
+def test_restarts_go_on_until_the_target_is_met_or_the_number_is(job: MakeJob, convolution: MakeOnnx) -> None:
+    aims = {"restarts": 2, "most_restarts": 4, "blocks": 2}
+    (missed,) = measure(job(convolution("a"), target=1e-9, **aims))
+    assert len(missed.samples) == 4
+    assert missed.verdict in ("not_converged", "contended", "throttled")
+    (met,) = measure(job(convolution("a"), target=10.0, **aims))
+    assert len(met.samples) == 2
+    (late,) = measure(job(convolution("a"), target=1e-9, limit_s=1e-6, **aims))
+    assert len(late.samples) == 1
+
+
+def test_visit_is_made_as_long_as_asked_for(job: MakeJob, convolution: MakeOnnx) -> None:
+    (measurement,) = measure(job(convolution("a"), visit_ms=2.0, restarts=2))
+    runs = {len(block) for process in measurement.samples for block in process}
+    assert len(runs) == 1  # the same in all blocks
+    assert runs.pop() > 2
+
+
+def test_wrong_output_is_found_however_fast(job: MakeJob, convolution: MakeOnnx) -> None:
+    shape = 3 * RESOLUTION * RESOLUTION
+    wrong = dataclasses.replace(convolution("wrong"), logits=(0.5,) * shape)
+    short = dataclasses.replace(convolution("short"), logits=(0.5,) * 7)
+    done = by_label(measure(job(wrong, short, convolution("unknown"))))
+    assert (done["wrong"].verdict, done["short"].verdict) == ("wrong_output", "wrong_output")
+    assert "differs from the network's by" in (done["wrong"].reason or "")
+    assert done["short"].reason == f"its output has {shape} numbers, the network's has 7 (restart 1 of 1)"
+    assert done["unknown"].protocol["output"] == {"is_checked": False, "errors": [None]}
+
+
+def test_file_of_unknown_origin_is_held_to_what_it_computes_unoptimised(job: MakeJob, convolution: MakeOnnx) -> None:
+    foreign = dataclasses.replace(convolution("foreign", layers=3), is_checked=False)
+    (measurement,) = measure(job(foreign))
+    assert measurement.has_figures, measurement.reason
+    assert measurement.protocol["output"]["is_checked"]
+    assert max(measurement.protocol["output"]["errors"]) < 1e-4
+
+
+def test_two_runtimes_are_interleaved_in_one_session(job: MakeJob, convolution: MakeOnnx) -> None:
+    setups = [Setup(runtime="onnxruntime", threads=threads) for threads in (1, 2)]
+    artifacts = [dataclasses.replace(convolution(f"on{setup.threads}"), setup=setup) for setup in setups]
+    one, two = measure(job(*artifacts))
+    assert (one.threads, two.threads) == (1, 2)
+    assert one.session == two.session
+    assert one.has_figures
+    assert two.has_figures
+    assert compare(one, two).ratio > 0
+
+
+def test_others_that_use_the_cpu_are_noticed_and_their_blocks_repeated(job: MakeJob, convolution: MakeOnnx) -> None:
+    slow = convolution("slow", layers=40)
+    with busy_process():
+        (measurement,) = measure(job(slow, blocks=4, visit_ms=150.0, repeats=True))
+    assert measurement.verdict == "contended"
+    assert "of 8 blocks" in (measurement.reason or "")
+    assert measurement.contended == ((True,) * 8,)
+    assert measurement.has_figures
 
 
 def test_known_difference_is_found(job: MakeJob, convolution: MakeOnnx) -> None:
@@ -111,7 +177,7 @@ def test_failure_of_one_artifact_leaves_the_others(
     artifacts = (scripted_artifact("a"), scripted_artifact(label), scripted_artifact("b"))
     done = by_label(_measure(job(*artifacts), command=scripted, progress=None))
     assert (done[label].verdict, done[label].reason) == ("failed", reason)
-    assert [done[name].verdict for name in "ab"] == ["valid", "valid"]
+    assert [done[name].has_figures for name in "ab"] == [True, True]
 
 
 def test_samples_that_took_longer_than_the_clock_on_the_wall_are_refused(
@@ -128,7 +194,7 @@ def test_hang_costs_its_own_deadline_only(job: MakeJob, scripted: tuple[str, ...
     assert done["hang"].verdict == "failed"
     assert done["hang"].reason is not None
     assert "no answer within its deadline" in done["hang"].reason
-    assert [done[name].verdict for name in "ab"] == ["valid", "valid"]
+    assert [done[name].has_figures for name in "ab"] == [True, True]
 
 
 def test_failing_reference_fails_all_and_says_so(job: MakeJob, convolution: MakeOnnx, tmp_path: Path) -> None:
@@ -155,7 +221,7 @@ def test_relative_path_is_that_of_the_caller(
     monkeypatch.chdir(tmp_path)
     artifact = convolution("a")
     (measurement,) = measure(job(dataclasses.replace(artifact, path=Path(artifact.path).name)))
-    assert measurement.is_valid
+    assert measurement.has_figures
 
 
 def test_damaged_file_is_a_failed_measurement(job: MakeJob, convolution: MakeOnnx, tmp_path: Path) -> None:
@@ -164,7 +230,7 @@ def test_damaged_file_is_a_failed_measurement(job: MakeJob, convolution: MakeOnn
     done = by_label(measure(job(artifact_of(path), convolution("a"))))
     assert done["damaged"].reason is not None
     assert "loading failed (restart 1 of 1): InvalidProtobuf" in done["damaged"].reason
-    assert done["a"].is_valid
+    assert done["a"].has_figures
 
 
 def test_file_changed_since_the_job_was_written_is_refused(job: MakeJob, convolution: MakeOnnx) -> None:
@@ -202,7 +268,7 @@ def test_file_that_asks_for_forty_gigabytes_is_a_failed_measurement(
     assert done["bomb"].verdict == "failed"
     assert done["bomb"].reason is not None
     assert done["bomb"].reason.startswith("loading failed (restart 1 of 1): ")
-    assert done["a"].is_valid
+    assert done["a"].has_figures
 
 
 def test_external_data_is_out_of_reach(job: MakeJob, tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ def simulate(random: np.random.Generator, restarts: int, *, ratio: float = 1.0, 
         own = random.normal(0, 0.005, (restarts, 1, 1)) + random.normal(0, 0.01, shape)
         return (1e7 * factor * both * np.exp(own)).astype(int).tolist()
 
-    data = MEASUREMENT.to_dict() | {"samples": samples(ratio), "reference_samples": samples(1.0)}
+    data = MEASUREMENT.to_dict() | {
+        "samples": samples(ratio),
+        "reference_samples": samples(1.0),
+        "twin_samples": [[]] * restarts,
+        "contended": [[False] * 4] * restarts,
+    }
     return Measurement.from_dict(data)
 
 
@@ -115,7 +120,5 @@ def test_interval_holds_its_estimate() -> None:
 
 def test_failed_measurement_has_no_summary() -> None:
     failed = dataclasses.replace(MEASUREMENT, verdict="failed", reason="it hung")
-    with pytest.raises(
-        MeasureError, match=r"'a' has no valid measurement \(it hung\); only valid ones .*; measure it again"
-    ):
+    with pytest.raises(MeasureError, match=r"'a' has no figures \(it hung\); .*; measure it again"):
         summarise(failed)

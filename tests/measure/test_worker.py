@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure import measure, worker
+from bench.measure.catalogue import RUNTIMES
 from bench.measure.child import Child, RefusedError
 from bench.measure.protocol import _measure
 
@@ -27,6 +28,9 @@ class Model:
 
     def is_finite(self):
         return True
+
+    def output(self):
+        return [1.0]
 
 def start(settings):
     print("a runtime that likes to talk")
@@ -52,7 +56,7 @@ def talkative(tmp_path: Path) -> tuple[str, ...]:
     folder = tmp_path / "device"
     (folder / "runtimes").mkdir(parents=True)
     shutil.copy(worker.__file__, folder)
-    (folder / "runtimes" / "onnxruntime_cpu.py").write_text(RUNTIME)
+    (folder / "runtimes" / "onnx_runtime.py").write_text(RUNTIME)
     return (sys.executable, "-I", str(folder / "worker.py"))
 
 
@@ -60,7 +64,7 @@ def test_runtime_that_prints_does_not_break_the_replies(
     talkative: tuple[str, ...], job: MakeJob, convolution: MakeOnnx
 ) -> None:
     (measurement,) = _measure(job(convolution("a")), command=talkative, progress=None)
-    assert (measurement.verdict, measurement.reason) == ("valid", None)
+    assert measurement.has_figures, measurement.reason
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,11 @@ def test_misbehaving_runtime_is_told_of_in_one_line(
     with Child(talkative) as child:
         assert child.ask("start", settings, limit_s=LIMIT_S)["limits"]["RLIMIT_CORE"] == 0
         with pytest.raises(RefusedError, match=reason) as caught:
-            child.ask("load", {"artifact": {"label": "a", "path": str(path), "sha256": digest}}, limit_s=LIMIT_S)
+            child.ask(
+                "load",
+                {"artifact": {"label": "a", "format": "onnx", "path": str(path), "sha256": digest}},
+                limit_s=LIMIT_S,
+            )
     assert len(str(caught.value)) < 600
 
 
@@ -91,12 +99,11 @@ def test_unknown_runtime_cannot_be_asked_for() -> None:
         child.ask("start", settings, limit_s=LIMIT_S)
 
 
-def test_every_runtime_of_a_job_has_its_file() -> None:
-    from bench.measure.job import FORMATS, RUNNERS
-
-    assert worker.RUNTIMES.keys() == FORMATS.keys() == RUNNERS.keys()
-    for name in worker.RUNTIMES.values():
-        assert (Path(worker.__file__).parent / "runtimes" / name).is_file()
+def test_every_runtime_and_check_has_its_file() -> None:
+    assert {name: found.file for name, found in RUNTIMES.items()} == worker.RUNTIMES
+    for folder, files in (("runtimes", worker.RUNTIMES), ("checks", worker.CHECKS)):
+        for name in files.values():
+            assert (Path(worker.__file__).parent / folder / name).is_file()
 
 
 def test_model_of_a_file_that_is_gone_is_refused(job: MakeJob, convolution: MakeOnnx) -> None:

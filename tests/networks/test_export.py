@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.errors import ExportError
 from bench.networks import build, costs
-from bench.networks.export import OPSET, compare_outputs, export_onnx, parse_model, prepare
+from bench.networks.export import OPSET, compare_outputs, export_onnx, parse_model, picture, prepare
 from bench.networks.fold import fold, randomise
 
 from .points import drawn, point, tiny
@@ -78,10 +78,10 @@ def test_the_newer_exporter_passes_the_same_check(tmp_path: Path) -> None:
 
 def test_an_artifact_of_other_weights_is_refused(tmp_path: Path) -> None:
     data = export_onnx(_deploy(0), tmp_path / "network.onnx", resolution=64).path.read_bytes()
-    picture = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pixels = picture(64)
     with pytest.raises(ExportError, match=r"differs from torch by \S+ \(relative, float32\); at most 1e-04"):
-        compare_outputs(data, _deploy(1), picture)
-    assert compare_outputs(data, _deploy(0), picture) <= 1e-5
+        compare_outputs(data, _deploy(1)(pixels), pixels)
+    assert compare_outputs(data, _deploy(0)(pixels), pixels) <= 1e-5
 
 
 def test_a_network_that_gives_nan_leaves_no_file(tmp_path: Path) -> None:

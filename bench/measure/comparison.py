@@ -1,0 +1,74 @@
+"""Two measurements of one session as a pair: who is faster, by how much, and whether that can be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bench.errors import MeasureError
+from bench.measure.measurement import Measurement
+from bench.measure.stats import bootstrap_interval, hierarchical_median, kept_blocks, log_ratios, noise_floor
+
+# Nothing below this is claimed, however narrow the interval: the floor that interleaved copies of one file showed.
+LEAST_MARGIN = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The second network's latency over the first's.
+
+    Attributes:
+        ratio: 1.05 is 5 % slower than the first.
+        low, high: ends of its 95 % interval.
+        margin: differences below this share are not claimed: 1 %, or more where the reference differed from itself.
+        verdict: "slower", "faster", "equal" (wholly within the margin) or "undecided".
+    """
+
+    ratio: float
+    low: float
+    high: float
+    margin: float
+    verdict: str
+
+
+def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Comparison:
+    """The ratio of `second` to `first` from the blocks that both were timed in.
+
+    Raises:
+        MeasureError: they are not of one session, or one of them has no figures.
+    """
+    for measurement in (first, second):
+        if not measurement.has_figures:
+            raise MeasureError(
+                f"{measurement.label!r} has no figures ({measurement.reason}); two that were timed are compared; "
+                "measure it again"
+            )
+    if first.session != second.session:
+        raise MeasureError(
+            f"{first.label!r} and {second.label!r} were timed in different sessions; only interleaved ones are "
+            "pairs; measure them together, or compare their ratios to the reference"
+        )
+    count = min(len(first.samples), len(second.samples))
+    flags = [
+        [any(pair) for pair in zip(one, other, strict=False)]
+        for one, other in zip(first.contended[:count], second.contended[:count], strict=True)
+    ]
+    ratios = log_ratios(second.samples[:count], first.samples[:count], kept_blocks(flags))
+    low, high = (math.exp(end) for end in bootstrap_interval(ratios, seed=seed))
+    floors = [noise_floor(measurement) or 0.0 for measurement in (first, second)]
+    margin = max(LEAST_MARGIN, *floors)
+    return Comparison(
+        ratio=math.exp(hierarchical_median(ratios)),
+        low=low,
+        high=high,
+        margin=margin,
+        verdict=_verdict(low, high, margin),
+    )
+
+
+def _verdict(low: float, high: float, margin: float) -> str:
+    if low > 1 + margin:
+        return "slower"
+    if high < 1 - margin:
+        return "faster"
+    return "equal" if 1 - margin <= low and high <= 1 + margin else "undecided"

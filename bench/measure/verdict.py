@@ -1,0 +1,145 @@
+"""Whether a measurement can be believed: one word, with the reason in a sentence.
+
+    failed             nothing was timed: a crash, a hang, a file that was refused
+    wrong_output       it computes something else than the network it is said to be
+    partial_placement  some operators ran elsewhere than on the device that was asked for
+    throttled          the device slowed itself down, or became steadily slower
+    contended          others used the CPU or GPU in so many blocks that too few clean ones are left
+    not_converged      the interval is wider than the target when the time was over
+    noisy              the reference differs from itself by more than the target
+    valid              none of these
+
+The first that applies is told. All but the first two have figures: a disturbed measurement is data, and its ratio to
+the reference mostly holds where its milliseconds do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from bench.measure.measurement import Measurement
+from bench.measure.stats import LEAST_CLEAN_BLOCKS, noise_floor, summarise
+
+VERDICTS = (
+    "failed",
+    "wrong_output",
+    "partial_placement",
+    "throttled",
+    "contended",
+    "not_converged",
+    "noisy",
+    "valid",
+)
+
+# Relative difference of logits that rounding explains: float32 in another order of summation is some 1e-6.
+LARGEST_ERROR = 1e-3
+# Half precision: the same class, and logits that point the same way.
+LEAST_COSINE = 0.99
+_STEADY_DRIFT = 0.02
+_THROTTLED_SHARE = 0.25
+
+
+def check_output(found: Sequence[float], expected: Sequence[float], *, precision: str) -> tuple[float, str | None]:
+    """The difference of an output from what it should be, and why that is too much (None: it is not).
+
+    Args:
+        found: what the runtime computed, flat.
+        expected: the reference logits of the same picture.
+        precision: "fp32" is held to `LARGEST_ERROR` (relative), others to top-1 and `LEAST_COSINE`.
+    """
+    if len(found) != len(expected):
+        return math.inf, f"its output has {len(found)} numbers, the network's has {len(expected)}"
+    one, other = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    scale = float(np.linalg.norm(other))
+    error = float(np.linalg.norm(one - other)) / scale if scale else float(np.linalg.norm(one))
+    if precision == "fp32":
+        reason = (
+            f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right"
+        )
+        return error, None if error <= LARGEST_ERROR else reason
+    lengths = float(np.linalg.norm(one)) * scale
+    cosine = float(one @ other) / lengths if lengths else 0.0
+    if int(one.argmax()) != int(other.argmax()):
+        return error, f"in {precision} it names class {int(one.argmax())}, the network class {int(other.argmax())}"
+    if not cosine >= LEAST_COSINE:
+        return (
+            error,
+            f"in {precision} the cosine of its logits with the network's is {cosine:.3f}; {LEAST_COSINE} is right",
+        )
+    return error, None
+
+
+def misplaced(details: Mapping[str, Any]) -> str | None:
+    """Which operators ran elsewhere than wanted; None where all ran there or the runtime does not tell."""
+    placement, wanted = details.get("placement"), details.get("wanted_placement")
+    if not isinstance(placement, Mapping) or wanted is None:
+        return None
+    elsewhere = {place: count for place, count in placement.items() if place != wanted}
+    if not elsewhere:
+        return None
+    told = ", ".join(f"{count} on {place}" for place, count in elsewhere.items())
+    return f"{placement.get(wanted, 0)} operators ran on {wanted}, {told}"
+
+
+def judge(
+    measurement: Measurement, windows: Sequence[Mapping[str, Any]], details: Mapping[str, Any], *, target: float
+) -> tuple[str, str | None]:
+    """Verdict and reason of a measurement whose samples are complete and whose output is right.
+
+    Args:
+        measurement: with any verdict that has figures.
+        windows: what the health monitor said of each stretch, with "contention" and "throttling" as words or None.
+        details: what the runtime told when it loaded the artifact.
+        target: half width of the ratio's interval that was aimed at.
+    """
+    if reason := misplaced(details):
+        return "partial_placement", reason
+    throttled = [window["throttling"] for window in windows if window["throttling"]]
+    if len(throttled) > _THROTTLED_SHARE * len(windows):
+        return "throttled", f"{throttled[-1]} (in {len(throttled)} of {len(windows)} stretches)"
+    if reason := steady_drift(measurement):
+        return "throttled", reason
+    if reason := _contended(measurement, windows):
+        return "contended", reason
+    summary = summarise(measurement)
+    half = math.log(summary.ratio_high / summary.ratio_low) / 2
+    if half > target:
+        return "not_converged", (
+            f"the ratio is known to within {100 * half:.1f} %, aimed at were {100 * target:g} %, "
+            f"after {len(measurement.samples)} restarts"
+        )
+    floor = noise_floor(measurement)
+    if floor is not None and floor > target:
+        return "noisy", f"the reference timed twice differs from itself by {100 * floor:.1f} %"
+    return "valid", None
+
+
+def steady_drift(measurement: Measurement) -> str | None:
+    """Whether the reference became steadily slower over the session, by Theil and Sen's slope and its interval."""
+    medians = [float(np.median(block)) for process in measurement.reference_samples for block in process]
+    if len(medians) < 8:
+        return None
+    found = scipy_stats.theilslopes(np.log(medians), np.arange(len(medians)), alpha=0.99)
+    slowest = float(found.low_slope) * (len(medians) - 1)
+    if slowest <= _STEADY_DRIFT:
+        return None
+    total = math.expm1(float(found.slope) * (len(medians) - 1))
+    return f"the reference became steadily slower, by {100 * total:.0f} % from the first block to the last"
+
+
+def _contended(measurement: Measurement, windows: Sequence[Mapping[str, Any]]) -> str | None:
+    flags = [flag for process in measurement.contended for flag in process]
+    too_few = [
+        process
+        for process in measurement.contended
+        if sum(not flag for flag in process) < min(LEAST_CLEAN_BLOCKS, len(process))
+    ]
+    if not too_few:
+        return None
+    reasons = [window["contention"] for window in windows if window["contention"]]
+    return f"{reasons[-1]} ({sum(flags)} of {len(flags)} blocks)"

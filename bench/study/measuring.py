@@ -1,0 +1,217 @@
+"""Times models outside any study: reference points, trials and files, interleaved in one session, kept in the store."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import MeasureError
+from bench.measure import (
+    FULL,
+    Job,
+    JobArtifact,
+    Measurement,
+    Setup,
+    exclusive,
+    file_artifact,
+    make_artifact,
+    make_form,
+    measure,
+    resolve_runner,
+    summarise,
+)
+from bench.measure.artifacts import REFERENCE, reference_architecture
+from bench.measure.exclusive import cpu_lock_folder
+from bench.measure.measurement import samples_of
+from bench.measure.protocol import Progress
+from bench.networks.models import Model
+from bench.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Where and how models are timed.
+
+    Attributes:
+        runner: "cpu", "cuda" or "apple".
+        runtimes: names of `catalogue.RUNTIMES`; empty takes the runner's usual one.
+        threads: of each runtime; several give several rows.
+        precision: of runtimes that can choose.
+        channels_last: memory format of torch.
+        forms: "deploy", "train" or "timm"; several give several rows.
+        resolution: of the input; None: each model's own.
+        cpus: the timed processes are pinned to; None leaves them free.
+        options: of the runtimes' own.
+        is_quick: three restarts and an aim of 3 % in place of six and 1 %.
+        target: half width of the ratio's interval that is aimed at; None: by `is_quick`.
+        limit_s: no further restart begins after so many seconds; None: the protocol's.
+        seed: of weights and of the order of visits.
+    """
+
+    runner: str = "cpu"
+    runtimes: tuple[str, ...] = ()
+    threads: tuple[int, ...] = (1,)
+    precision: str = "fp32"
+    channels_last: bool = False
+    forms: tuple[str, ...] = ("deploy",)
+    resolution: int | None = None
+    cpus: tuple[int, ...] | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    is_quick: bool = False
+    target: float | None = None
+    limit_s: float | None = None
+    seed: int = 0
+
+    def setups(self) -> tuple[Setup, ...]:
+        """Every runtime with every number of threads; refused here if it cannot run on this machine."""
+        names = self.runtimes or (resolve_runner(self.runner).runtime,)
+        for name in names:
+            resolve_runner(self.runner, runtime=name)
+        return tuple(
+            Setup(
+                runtime=name,
+                threads=threads,
+                precision=self.precision,
+                channels_last=self.channels_last,
+                options=self.options,
+            )
+            for name in names
+            for threads in self.threads
+        )
+
+
+def measure_models(
+    models: Sequence[Model | Path],
+    conditions: Conditions,
+    *,
+    store: Store | None = None,
+    progress: Progress | None = None,
+    announce: Any = None,
+) -> tuple[Measurement, ...]:
+    """Times all models in one session beside FastViT-T8; one measurement for each model, setup and form.
+
+    Args:
+        models: networks by name (bench.networks.models), or files to be timed as they are.
+        conditions: where and how.
+        store: keeps every measurement with its samples, failed ones too.
+        progress: is called with steps done and steps of all.
+        announce: is told what is being prepared, in words.
+
+    Raises:
+        MeasureError: a runtime cannot run here, a file cannot be read, or a form does not exist.
+    """
+    setups = conditions.setups()
+    tell = announce or (lambda text: None)
+    with tempfile.TemporaryDirectory(prefix="bench-artifacts-") as folder:
+        job = make_job(models, conditions, setups, Path(folder), tell)
+        with ExitStack() as stack:
+            tell("waiting for the CPU")
+            stack.enter_context(exclusive(cpu_lock_folder()))
+            found = measure(job, progress=progress)
+    if store is not None:
+        for measurement in found:
+            keep(store, measurement)
+    return found
+
+
+def make_job(
+    models: Sequence[Model | Path], conditions: Conditions, setups: Sequence[Setup], folder: Path, tell: Any
+) -> Job:
+    """The session, its artifacts made or read."""
+    artifacts = []
+    for model in models:
+        for setup in setups:
+            for form in conditions.forms:
+                tell(f"preparing {model.name}")
+                artifacts.append(_artifact(model, conditions, setup, form, folder))
+    artifacts = _distinct(artifacts)
+    side = conditions.resolution or next(
+        (artifact.resolution for artifact in artifacts if artifact.resolution is not None), 256
+    )
+    tell(f"preparing the reference {REFERENCE}")
+    reference, _ = make_artifact(
+        reference_architecture(side), folder, f"{REFERENCE} (reference)", runtime=setups[0].runtime
+    )
+    protocol: dict[str, Any] = {} if conditions.is_quick else dict(FULL)
+    if conditions.target is not None:
+        protocol["target"] = conditions.target
+    if conditions.limit_s is not None:
+        protocol["limit_s"] = conditions.limit_s
+    return Job(
+        artifacts=tuple(artifacts),
+        reference=replace(reference, setup=setups[0]),
+        resolution=side,
+        runner=conditions.runner,
+        runtime=setups[0].runtime,
+        threads=setups[0].threads,
+        precision=setups[0].precision,
+        channels_last=setups[0].channels_last,
+        cpus=conditions.cpus,
+        seed=conditions.seed,
+        **protocol,
+    )
+
+
+def keep(store: Store, measurement: Measurement, *, trial_id: int | None = None) -> None:
+    """Writes a measurement with its summary and samples."""
+    data = measurement.to_dict()
+    store.record_measurement(
+        trial_id=trial_id,
+        architecture_id=measurement.architecture_id,
+        runner=measurement.runner,
+        runtime=measurement.runtime,
+        threads=measurement.threads,
+        resolution=measurement.resolution,
+        artifact_sha256=measurement.artifact_sha256,
+        verdict=measurement.verdict,
+        reason=measurement.reason,
+        protocol=data["protocol"],
+        fingerprint=data["fingerprint"],
+        summary=asdict(summarise(measurement)) if measurement.has_figures else {},
+        samples=samples_of(data),
+        label=measurement.label,
+        session=measurement.session,
+    )
+
+
+def _artifact(model: Model | Path, conditions: Conditions, setup: Setup, form: str, folder: Path) -> JobArtifact:
+    if isinstance(model, Path):
+        found = file_artifact(model)
+        side = conditions.resolution
+    else:
+        side = conditions.resolution or model.resolution
+        label = model.name if form == "deploy" else f"{model.name} ({form} form)"
+        if form == "deploy":
+            found, _ = make_artifact(
+                model.architecture, folder, label, runtime=setup.runtime, seed=conditions.seed, resolution=side
+            )
+        else:
+            found = make_form(
+                model.architecture,
+                folder,
+                label,
+                form=form,
+                runtime=setup.runtime,
+                timm_name=model.timm_name,
+                seed=conditions.seed,
+                resolution=side,
+            )
+    return replace(found, setup=setup, resolution=side)
+
+
+def _distinct(artifacts: Sequence[JobArtifact]) -> list[JobArtifact]:
+    """Labels that tell apart: the setup where several are timed, a number where a model was given twice."""
+    setups = {artifact.setup for artifact in artifacts}
+    labelled: list[JobArtifact] = []
+    for artifact in artifacts:
+        assert artifact.setup is not None
+        label = artifact.label if len(setups) == 1 else f"{artifact.label}, {artifact.setup.name}"
+        same = sum(other.label == label or other.label.startswith(f"{label} #") for other in labelled)
+        labelled.append(replace(artifact, label=f"{label} #{same + 1}" if same else label))
+    if not labelled:
+        raise MeasureError("nothing to measure; a reference point, STUDY/NUMBER or a file is needed; name one")
+    return labelled
