@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("bench.cli.show", "replay", "Check that a study's proposals follow from what it stored."),
     "plot": ("bench.cli.show", "plot", "Write a study's front as an HTML page."),
     "measure": ("bench.cli.measure", "measure", "Time models side by side, with intervals and verdicts."),
+    "calibrate": ("bench.cli.calibrate", "calibrate", "Measure networks on a runner for its latency model."),
     "export": ("bench.cli.export", "export", "Export a reference point or a trial as a checked artifact."),
     "doctor": ("bench.cli.doctor", "doctor", "List runtimes and devices; say whether this machine is fit to measure."),
 }

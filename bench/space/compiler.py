@@ -24,6 +24,7 @@ Values = Mapping[str, Value]
 QUANTITIES = {
     "params_m": "parameters of the deploy form, in millions",
     "macs_g": "multiply-accumulates of the deploy form, in billions",
+    "latency_ms": "the lowest latency that is likely on the calibrated runner of a search, in milliseconds",
 }
 MAX_DEPTH = 40  # nesting; far below what Python's own stack allows
 

@@ -108,6 +108,12 @@ class Space:
                 f"allowed: a function that gives {', '.join(QUANTITIES)}; pass costs="
             )
         known = {**values, **costs(architecture)}
+        for rule in rules:
+            if "latency_ms" in rule.text and "latency_ms" not in known:
+                raise SpaceError(
+                    f"rule {rule.text!r} reads a latency; only a search on a calibrated runner knows one; "
+                    "run `bench calibrate`, and give the rule to `bench search`"
+                )
         return tuple(rule.text for rule in rules if not rule.holds(known))
 
     def __eq__(self, other: object) -> bool:

@@ -13,7 +13,7 @@ from bench.errors import SearchError, SpaceError
 from bench.measure import resolve_runner
 from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
-from bench.space import Architecture, Space, describe, draw, load_space
+from bench.space import Architecture, CostFunction, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution
 from bench.study.objectives import parse_objectives
@@ -47,22 +47,25 @@ class Checked:
     device: Literal["cpu", "cuda"]
 
 
-def check(config: StudyConfig, folder: Path, *, space: Space | None = None) -> Checked:
+def check(
+    config: StudyConfig, folder: Path, *, space: Space | None = None, costs: CostFunction = cost_quantities
+) -> Checked:
     """Everything about a study that can be known without doing it.
 
     Args:
         config: the settings.
         folder: where checkpoints and weights will lie.
         space: with all rules, instead of the one that `config` names: the stored text of a study that goes on.
+        costs: what rules read.
 
     Raises:
         BenchError: saying what cannot work, what is allowed, what to do.
     """
     parse_objectives(config.objectives)
     space = space or load_space(config.space).with_rules(config.rules)
-    tried, _ = reference_points(space, cost_quantities)
+    tried, _ = reference_points(space, costs)
     resolutions = _resolutions(space)
-    largest = max([*_drawn(space), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
+    largest = max([*_drawn(space, costs), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
     device = _device(config)
     if "latency_ms" in _costs(config):
         resolve_runner(config.timing.runner, runtime=config.timing.runtime)
@@ -98,12 +101,12 @@ def _resolutions(space: Space) -> tuple[int, ...]:
     return tuple(sorted(int(value) for value in found if value is not None))
 
 
-def _drawn(space: Space) -> list[Architecture]:
+def _drawn(space: Space, costs: CostFunction) -> list[Architecture]:
     random = np.random.default_rng(0)
     found = []
     for _ in range(_LARGEST_OF):
         try:
-            found.append(draw(space, random, cost_quantities))
+            found.append(draw(space, random, costs))
         except SpaceError as error:
             if not found:
                 raise SpaceError(

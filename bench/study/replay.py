@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.networks.cost import cost_quantities
 from bench.space import Architecture, parse_space
 from bench.store import Store
 from bench.study.config import StudyConfig
 from bench.study.objectives import parse_objectives, values
 from bench.study.proposer import Proposer
+from bench.study.screening import costs_with, stored_model
 from bench.study.stored import stored_candidates
 
 
@@ -25,7 +25,7 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
         sampler=config.sampler,
         seed=config.seed,
         budget=config.budget,
-        costs=cost_quantities,
+        costs=costs_with(stored_model(store, study.id)),
     )
     trials = {trial.id: trial for trial in store.trials(study.id)}
     figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study.id)}

@@ -14,7 +14,7 @@ from typing import Any
 from bench.errors import ConfigError, MeasureError, SearchError
 from bench.measure import exclusive, fingerprint
 from bench.proxies.data_spec import absolute_spec
-from bench.space import Space, parse_space
+from bench.space import Space, load_space, parse_space
 from bench.store import Reader, Store, StudyRecord
 from bench.study import runner
 from bench.study.config import StudyConfig
@@ -22,6 +22,7 @@ from bench.study.objectives import parse_objectives
 from bench.study.preflight import Checked, check
 from bench.study.preparation import Progress, pack_data, reference_artifacts, worst_corner
 from bench.study.provenance import git_revision, provenance, refuse_other_machine, versions
+from bench.study.screening import costs_with, fit_model, keep_model, stored_model
 from bench.study.session import Listener, Session
 
 Announce = Callable[[str], None]
@@ -55,7 +56,9 @@ def start(
     _refuse_taken(store, name)
     config = replace(config, data=replace(config.data, source=absolute_spec(config.data.source)))
     folder = _new_folder(config, store, name)
-    checked = check(config, folder, space=space)
+    space = space or load_space(config.space).with_rules(config.rules)
+    model = fit_model(config, space, store)
+    checked = check(config, folder, space=space, costs=costs_with(model))
     # Resolved now, so that a study that goes on trains as it began.
     execution = replace(config.execution, threads=checked.threads, device=checked.device)
     if store.location.path is None or config.execution.folder:
@@ -74,6 +77,7 @@ def start(
         git_revision=git_revision(),
         fingerprint=dict(fingerprint()),
     )
+    keep_model(store, study.id, model)
     return _run(study, config, checked, store, announce, listener, progress)
 
 
@@ -108,7 +112,8 @@ def resume(
     if "latency_ms" in study.objectives:
         refuse_other_machine(name, study.fingerprint)
     space = parse_space(study.space_text, source=f"space of study {name!r}")
-    checked = check(config, study_folder(store, study), space=space)
+    costs = costs_with(stored_model(store, study.id))
+    checked = check(config, study_folder(store, study), space=space, costs=costs)
     return _run(study, config, checked, store, announce, listener, progress, is_resumed=True)
 
 
@@ -181,6 +186,7 @@ def _run(
                 references=references,
                 data_hashes=hashes,
                 listener=listener or (lambda session, kind, data: None),
+                costs=costs_with(stored_model(store, study.id)),
             )
             if not session.plan.is_done:
                 runner.run(

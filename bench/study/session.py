@@ -15,7 +15,8 @@ from bench import pareto
 from bench.errors import SearchError
 from bench.measure import same_conditions
 from bench.measure.measurement import samples_of
-from bench.space import Space
+from bench.networks.cost import cost_quantities
+from bench.space import CostFunction, Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report
@@ -47,6 +48,7 @@ class Session:
         references: artifact of the pinned network by resolution, as mappings; empty when latency is no objective.
         data_hashes: content of the packed pictures by their resolution.
         listener: is called after each event with its kind and data.
+        costs: what rules read.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Session:
         references: Mapping[int, Mapping[str, Any]],
         data_hashes: Mapping[int, str],
         listener: Listener,
+        costs: CostFunction = cost_quantities,
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
         self.objectives = parse_objectives(config.objectives)
@@ -70,7 +73,7 @@ class Session:
         self.rungs = rung_images(
             proxy.images, rungs=proxy.rungs, reduction=proxy.reduction, batch_size=proxy.batch_size
         )
-        self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency)
+        self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency, costs=costs)
         self.started_at = time.monotonic()
         self.images_trained = 0
         self._threads, self._device, self._listener = threads, device, listener

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.networks.cost import cost_quantities
-from bench.space import Architecture, Space
+from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.objectives import Objective
@@ -18,6 +18,7 @@ def make_plan(
     rungs: tuple[int, ...],
     *,
     concurrency: int,
+    costs: CostFunction = cost_quantities,
 ) -> Plan:
     """The plan of a study before anything has happened."""
     proposer = Proposer(
@@ -26,9 +27,9 @@ def make_plan(
         sampler=config.sampler,
         seed=config.seed,
         budget=config.budget,
-        costs=cost_quantities,
+        costs=costs,
     )
-    tried, _ = reference_points(space, cost_quantities) if config.try_reference_points else ({}, {})
+    tried, _ = reference_points(space, costs) if config.try_reference_points else ({}, {})
     return Plan(
         proposer,
         objectives,

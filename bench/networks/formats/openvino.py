@@ -22,9 +22,9 @@ from bench.networks.formats.silence import silenced
 
 def write(source: Source, path: Path) -> Made:
     """Writes NAME.xml and NAME.bin; "fp16" stores float16 weights, how they are computed with is the runtime's."""
-    import openvino
-
     with tempfile.TemporaryDirectory() as folder, silenced():
+        import openvino
+
         resolution = source.picture.shape[-1]
         artifact = export_onnx(
             source.deploy, Path(folder) / "network.onnx", resolution=resolution, exporter=source.exporter

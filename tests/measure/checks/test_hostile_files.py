@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from bench.measure import JobArtifact, Measurement, measure
 
 from ..conftest import MakeJob, MakeOnnx
-from .test_onnx_file import DATA, WHERE, bomb, external, floats, ints, model, node, sound
+from .test_onnx_file import WHERE, bomb, floats, ints, model, node, sound
 
 SHAPE = [1, 3, 16, 16]
+
+Harm = Callable[[], onnx.ModelProto]
 
 
 def unchecked(path: Path, content: bytes) -> JobArtifact:
@@ -58,7 +60,9 @@ def runs_for_ever() -> onnx.ModelProto:
     return model([*computed(1e18), *loop], [floats("value", 1e18)])
 
 
-def measured(job: MakeJob, artifacts: Sequence[JobArtifact], *, memory_mib: int, deadline_s: float) -> list[Measurement]:
+def measured(
+    job: MakeJob, artifacts: Sequence[JobArtifact], *, memory_mib: int, deadline_s: float
+) -> list[Measurement]:
     return list(measure(job(*artifacts, memory_mib=memory_mib, deadline_s=deadline_s)))
 
 
@@ -80,22 +84,21 @@ def test_files_that_ask_for_too_much_are_not_loaded(job: MakeJob, convolution: M
     for measurement, (_, reason) in zip(refused, harmful.values(), strict=True):
         assert measurement.verdict == "failed"
         assert reason in str(measurement.reason)
-    assert other.verdict == "valid"
+    assert other.verdict != "failed"
 
 
 @pytest.mark.parametrize(
     ("harm", "deadline_s", "reason"),
-    [(runs_out_of_memory, 60.0, "alloc|memory"), (runs_for_ever, 5.0, "deadline|no answer")],
+    [
+        (runs_out_of_memory, 60.0, "Failed to allocate memory"),
+        (runs_for_ever, 3.0, "no answer within its deadline"),
+    ],
 )
 def test_what_no_check_can_see_ends_at_the_limits_of_the_child(
-    job: MakeJob, convolution: MakeOnnx, tmp_path: Path, harm: object, deadline_s: float, reason: str
+    job: MakeJob, convolution: MakeOnnx, tmp_path: Path, harm: Harm, deadline_s: float, reason: str
 ) -> None:
-    assert callable(harm)
     file = unchecked(tmp_path / "harm.onnx", harm().SerializeToString())
     harmful, other = measured(job, [file, convolution("sound")], memory_mib=4096, deadline_s=deadline_s)
     assert harmful.verdict == "failed"
-    assert pytest.approx(1) == 1
-    import re
-
-    assert re.search(reason, str(harmful.reason))
-    assert other.verdict == "valid"
+    assert reason in str(harmful.reason)
+    assert other.verdict != "failed"
