@@ -73,7 +73,7 @@ def measure(
     if imported is not None:
         if models:
             raise ConfigError("--import takes in a file and measures nothing; leave the models out, or --import")
-        _import(imported, db if store else None, store=store, as_json=as_json)
+        _import(imported, db, store=store, as_json=as_json)
         return
     if not models:
         raise MeasureError("nothing to measure; a reference point, STUDY/NUMBER or a file is needed; name one")
@@ -122,9 +122,10 @@ def measure(
 
 
 def _import(path: Path, db: str | None, *, store: bool, as_json: bool) -> None:
+    from bench.measure.imports import read_results
     from bench.report.imports import imported_data, imported_table
     from bench.store import open_store
-    from bench.study.importing import keep_imported, read_results
+    from bench.study.importing import keep_imported
 
     results = read_results(path)
     if store:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 
 from bench.errors import MeasureError
 
-_MS_PER_S = 1e3
 _NS_PER_MS = 1e6
 # A benchmark of a day at a microsecond each has more; no tool keeps them.
 _MOST_SAMPLES = 1_000_000
@@ -75,10 +73,10 @@ class Document:
 
 
 def parse_json(text: str) -> Any:
-    """The text as JSON, None where it is none; NaN and Infinity are none.
+    """The text as JSON, None where it is none.
 
     Raises:
-        MeasureError: it nests too deeply.
+        MeasureError: it nests too deeply, or has NaN or Infinity in it.
     """
     try:
         return json.loads(text, parse_constant=_refuse)
@@ -95,8 +93,10 @@ def milliseconds(value: Any, what: str, *, scale: float = 1.0) -> float:
         MeasureError: it is no number above 0, or longer than an hour.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value * scale <= _LONGEST_MS:  # a NaN is not either
-        raise MeasureError(f"{what} is {str(value)[:40]!r}; a time above 0 and up to an hour is allowed; export it again")
+    if not is_number or not 0 < value <= _LONGEST_MS / scale:  # NaN is neither
+        raise MeasureError(
+            f"{what} is {str(value)[:40]!r}; times above 0 and up to an hour are allowed; export it again"
+        )
     return float(value * scale)
 
 
@@ -117,7 +117,15 @@ def summary_of(samples_ns: Sequence[int]) -> dict[str, float]:
     runs = np.asarray(samples_ns, dtype=np.float64) / _NS_PER_MS
     p5, p50, p90, p95, p99 = (float(value) for value in np.percentile(runs, (5, 50, 90, 95, 99)))
     ends = {"min_ms": float(runs.min()), "max_ms": float(runs.max()), "std_ms": float(runs.std())}
-    return {"median_ms": p50, "mean_ms": float(runs.mean()), **ends, "p5_ms": p5, "p90_ms": p90, "p95_ms": p95, "p99_ms": p99}
+    return {
+        "median_ms": p50,
+        "mean_ms": float(runs.mean()),
+        **ends,
+        "p5_ms": p5,
+        "p90_ms": p90,
+        "p95_ms": p95,
+        "p99_ms": p99,
+    }
 
 
 def text_or_none(value: Any) -> str | None:
@@ -141,10 +149,5 @@ def known(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != {} and value != []}
 
 
-def is_finite(value: Any) -> bool:
-    """Whether it is a number other than infinity."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+    raise MeasureError(f"JSON with {constant} in it; numbers are allowed; export the result again")

@@ -31,7 +31,7 @@ from bench.measure.imports.result import (
     text_or_none,
 )
 
-_PASSED = re.compile(r"&&&& PASSED TensorRT\.trtexec \[TensorRT v(\d+)\](?: \[b\d+\])? # (.*)")
+_PASSED = re.compile(r"&&&& PASSED TensorRT\.trtexec \[TensorRT v([\d.]+)\](?: \[b\d+\])? # (.*)")
 _TIMES = re.compile(r"(?:^|\] )(Latency|GPU Compute Time): (min = .*)", re.MULTILINE)
 _PART = re.compile(r"(min|max|mean|median|percentile\((\d+)%\)) = ([0-9.eE+-]+) ms")
 _QUERIES = re.compile(r"Timing trace has (\d+) queries over")
@@ -79,6 +79,8 @@ def _from_profile(label: str, entries: list[dict[str, Any]]) -> ImportedResult:
         raise MeasureError(f"count is {str(count)[:40]!r}; a whole number above 0 is needed; export the profile again")
     # A layer that never ran has a time of 0.
     times = [milliseconds(item["averageMs"], "averageMs") for item in layers if item["averageMs"] != 0]
+    if not times:
+        raise MeasureError("a profile in which no layer ran; one or more are needed; export the profile again")
     return ImportedResult(
         label=label,
         tool="trtexec",
@@ -105,7 +107,9 @@ def _from_log(document: Document) -> tuple[ImportedResult, ...]:
 def _from_run(label: str, text: str, version: str, command: str) -> ImportedResult:
     tables = {name: _statistics(parts) for name, parts in _TIMES.findall(text)}
     if not {"Latency", "GPU Compute Time"} <= tables.keys():
-        raise MeasureError("a log of trtexec without 'Latency' and 'GPU Compute Time'; both are needed; run it without flags that hide them")
+        raise MeasureError(
+            "a log of trtexec without 'Latency' or 'GPU Compute Time'; both are needed; run it without --skipInference"
+        )
     flags = _flags(command)
     queries = _QUERIES.search(text)
     device = _DEVICE.search(text)
@@ -120,7 +124,9 @@ def _from_run(label: str, text: str, version: str, command: str) -> ImportedResu
         summary=tables["Latency"] | compute,
         statistic=f"median of {queries[1] if queries else 'its'} queries, with data transfers",
         precision=precision,
-        fingerprint=known(tool="trtexec", source="log", tensorrt=_version(version), device=name, flags=_settings(flags)),
+        fingerprint=known(
+            tool="trtexec", source="log", tensorrt=_version(version), device=name, flags=_settings(flags)
+        ),
         notes=("the precision is what the flags allow; a loaded engine has its own",) if "loadEngine" in flags else (),
     )
 
@@ -159,6 +165,8 @@ def _settings(flags: dict[str, str]) -> list[str]:
 
 def _version(digits: str) -> str:
     """8401 is 8.4.1; from 10 on, two digits each: 100300 is 10.3.0."""
+    if "." in digits:
+        return digits
     if len(digits) == 4:
         return ".".join((digits[0], digits[1], str(int(digits[2:]))))
     return ".".join(str(int(part)) for part in (digits[:-4], digits[-4:-2], digits[-2:]) if part)

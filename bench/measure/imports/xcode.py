@@ -1,11 +1,11 @@
-"""Xcode's Core ML performance report: the JSON of a `.mlperf` bundle (its `report.json`), or that JSON alone.
+"""Xcode's Core ML performance report: the `report.json` of an `.mlperf` bundle, or that JSON alone.
 
-Apple documents what a report shows (developer.apple.com/documentation/coreml,
-"Analyzing a Core ML model's performance in Xcode": prediction, load and compilation times, the median by default, the
-compute unit of each operation) and not the file. What is read here was seen in a report that Xcode 26 exported
-(github.com/D0NMEGA/Cortex, .planning/phases/05-.../05-perf-report-ipad-m2.json: jsonVersion 1, deviceResultVersion 4)
-and agrees with two independent readers of such files (analyze_coreml_ops.py of Anemll, for Xcode's `.mlperf` bundles, and
-one of Xcode 16's). Only ML programs were seen; for networks and pipelines the walk below looks for the same keys.
+Apple documents what a report shows ("Analyzing a Core ML model's performance in Xcode", at
+developer.apple.com/documentation/coreml: prediction, load and compilation times, the median by default, and the compute
+unit of each operation) and not how the file is laid out. What is read here was seen in a published report of an iPad
+(github.com/D0NMEGA/Cortex, 05-perf-report-ipad-m2.json: jsonVersion 1, deviceResultVersion 4, samples in seconds) and
+agrees with anemll/utils/analyze_coreml_ops.py of github.com/Anemll/Anemll, which reads `.mlperf` bundles. Both are of
+ML programs; of networks and pipelines no report was seen, and the placement below is looked for under the same keys.
 
 A report names the owner's device and its serial number: neither is kept.
 """
@@ -20,7 +20,6 @@ from bench.errors import MeasureError
 from bench.measure.imports.result import (
     Document,
     ImportedResult,
-    base_name,
     known,
     milliseconds,
     parse_json,
@@ -50,7 +49,7 @@ def read(document: Document) -> tuple[ImportedResult, ...] | None:
     units = _compute_units(report.get("computeUnit"))
     return (
         ImportedResult(
-            label=base_name(model.get("fileName"), document.label),
+            label=text_or_none(model.get("fileName")) or document.label,
             tool="xcode",
             device=text_or_none(device.get("modelName")),
             samples_ns=predictions,

@@ -21,10 +21,11 @@ from flatbuffers.number_types import UOffsetTFlags
 # InstructionArguments that compute something.
 _PLANS, _CHAINS, _INSTRUCTIONS, _KIND = 1, 5, 2, 0
 _KINDS = {1: "CPU", 2: "XNNPACK"}
+_FLOAT32 = 6  # of ScalarType, schema/scalar_type.fbs
 
 
 class ExecuTorchModel:
-    """A method with its input in place."""
+    """A method and its input, which each run copies: the program may plan other values into its place."""
 
     def __init__(self, program: Any, content: bytes, picture: torch.Tensor, details: dict[str, Any]) -> None:
         self.details = details
@@ -36,7 +37,7 @@ class ExecuTorchModel:
     @torch.inference_mode()
     def time(self, iterations: int) -> list[int]:
         """Nanoseconds of each run, with a copy of the output."""
-        run, inputs, clock = self._method.execute, self._inputs, time.perf_counter_ns
+        run, inputs, clock = self._method.call, self._inputs, time.perf_counter_ns
         samples = []
         for _ in range(iterations):
             begin = clock()
@@ -60,7 +61,7 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RuntimeError: it has another size afterwards.
     """
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(1)  # it computes nothing here
     _C._unsafe_reset_threadpool(settings["threads"])  # the only way, and before anything has run
     found = _C._threadpool_get_thread_count()
     if found != settings["threads"]:
@@ -115,6 +116,8 @@ def _check_input(meta: Any, resolution: int) -> None:
     wanted = [1, 3, resolution, resolution]
     tensors = [meta.input_tensor_meta(index) for index in range(meta.num_inputs())]
     found = [(list(tensor.sizes()), tensor.dtype()) for tensor in tensors]
-    if found != [(wanted, torch.float32)]:
-        told = ", ".join(f"{kind} {shape}" for shape, kind in found) or "none"
-        raise ValueError(f"its inputs are {told}; one float32 input of shape {wanted} is needed; export it so")
+    if found != [(wanted, _FLOAT32)]:
+        told = ", ".join(f"{shape} of scalar type {kind}" for shape, kind in found) or "none"
+        raise ValueError(
+            f"its inputs are {told}; one of shape {wanted} and scalar type {_FLOAT32} (float32) is needed; export it so"
+        )

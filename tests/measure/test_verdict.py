@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.measure import Measurement
+from bench.measure.verdict import check_output, judge, misplaced, steady_drift
+
+from .test_measurement import MEASUREMENT
+
+CALM = {"contention": None, "throttling": None}
+RESTARTS, BLOCKS, RUNS = 6, 4, 9
+
+
+def session(
+    *,
+    ratio_noise: float = 0.001,
+    twin: float = 1.0,
+    drift: float = 0.0,
+    contended: tuple[bool, ...] = (False,) * BLOCKS,
+) -> Measurement:
+    """Six quiet processes of 10 ms each, except for what is asked for."""
+    random = np.random.default_rng(0)
+    trend = np.exp(np.linspace(0, drift, RESTARTS * BLOCKS)).reshape(RESTARTS, BLOCKS, 1)
+
+    def samples(factor: float, noise: float) -> Any:
+        own = random.normal(0, noise, (RESTARTS, BLOCKS, 1)) + random.normal(0, 0.001, (RESTARTS, BLOCKS, RUNS))
+        values = (1e7 * factor * trend * np.exp(own)).astype(int)
+        return tuple(tuple(tuple(int(run) for run in block) for block in process) for process in values)
+
+    return dataclasses.replace(
+        MEASUREMENT,
+        samples=samples(1.2, ratio_noise),
+        reference_samples=samples(1.0, 0.0005),
+        twin_samples=samples(twin, 0.0005),
+        contended=(contended,) * RESTARTS,
+    )
+
+
+def verdict_of(measurement: Measurement, windows: Any = (CALM,) * 12, details: Any = None) -> tuple[str, str | None]:
+    return judge(measurement, windows, details or {}, target=0.01)
+
+
+def test_quiet_session_is_valid() -> None:
+    assert verdict_of(session()) == ("valid", None)
+
+
+def test_wide_interval_has_not_converged() -> None:
+    verdict, reason = verdict_of(session(ratio_noise=0.1))
+    assert verdict == "not_converged"
+    assert "aimed at were 1 %, after 6 restarts" in (reason or "")
+
+
+def test_reference_that_differs_from_itself_is_noise() -> None:
+    assert verdict_of(session(twin=1.03)) == ("noisy", "the reference timed twice differs from itself by 3.0 %")
+
+
+def test_session_is_contended_where_too_few_clean_blocks_are_left() -> None:
+    busy = {"contention": "others used 90 % of a core", "throttling": None}
+    verdict = verdict_of(session(contended=(True, True, True, False)), [busy, CALM])
+    assert verdict == ("contended", "others used 90 % of a core (18 of 24 blocks)")
+    # Two clean blocks in each process are enough.
+    assert verdict_of(session(contended=(True, True, False, False)), [busy, CALM])[0] == "valid"
+
+
+def test_device_that_slows_itself_down_is_throttled() -> None:
+    hot = {"contention": None, "throttling": "the GPU was too hot"}
+    assert verdict_of(session(), [hot, CALM])[0] == "throttled"
+    assert verdict_of(session(), [hot, *(CALM,) * 9])[0] == "valid"  # once in ten stretches is an accident
+    verdict, reason = verdict_of(session(drift=0.3))
+    assert verdict == "throttled"
+    assert "steadily slower, by 35 %" in (reason or "")
+    assert steady_drift(session(drift=-0.3)) is None  # becoming faster is no throttling
+
+
+def test_what_comes_first_is_told() -> None:
+    hot = {"contention": "others", "throttling": "too hot"}
+    details = {"placement": {"CUDA": 10, "CPU": 2}, "wanted_placement": "CUDA"}
+    measurement = session(contended=(True,) * BLOCKS, ratio_noise=0.1)
+    assert verdict_of(measurement, [hot], details) == ("partial_placement", "10 operators ran on CUDA, 2 on CPU")
+    assert verdict_of(measurement, [hot])[0] == "throttled"
+    assert verdict_of(measurement, [{**hot, "throttling": None}])[0] == "contended"
+
+
+def test_placement_that_is_not_told_is_not_judged() -> None:
+    assert misplaced({"placement": "unknown", "wanted_placement": "CUDA"}) is None
+    assert misplaced({}) is None
+    assert misplaced({"placement": {"CUDA": 3}, "wanted_placement": "CUDA"}) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "precision", "is_right"),
+    [
+        ([1.0, 2.0, 3.0], "fp32", True),
+        ([1.0, 2.0, 3.0005], "fp32", True),
+        ([1.0, 2.0, 3.1], "fp32", False),
+        ([1.0, 2.0, 3.1], "fp16", True),
+        ([1.0, 3.1, 3.0], "fp16", False),  # another class
+        ([-9.0, -1.0, 3.0], "bf16", False),  # the class is right, the rest is not
+        ([1.0, 2.0], "fp32", False),
+        ([1.0, 2.0], "fp16", False),
+        ([0.0, 0.0, 0.0], "bf16", False),
+    ],
+)
+def test_output_is_held_to_the_networks(found: list[float], precision: str, is_right: bool) -> None:
+    _, reason = check_output(found, [1.0, 2.0, 3.0], precision=precision)
+    assert (reason is None) == is_right
