@@ -41,8 +41,10 @@ format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## where the time of a study goes, against a plain loop (about half an hour)
+benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model (about two hours)
 	$(BIN)/python -m tests.benchmarks.search_speed
+	$(BIN)/python -m tests.benchmarks.latency_trust
+	$(BIN)/python -m tests.benchmarks.latency_model --measure 120 --out results/latency_model.json
 
 clean:           ## remove the environment
 	rm -rf $(VENV)

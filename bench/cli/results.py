@@ -29,6 +29,9 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
     click.echo(front_table(view))
     for sentence in reference_sentences(view):
         click.echo(sentence)
+    for event in store.events(view.study.id):
+        if event.kind == "latency_model":
+            click.echo(f"candidates that the latency model called hopeless were skipped; {event.data['error']}")
     click.echo(time_table(stage_seconds(view)))
     if view.study.status != "complete":
         click.echo(f"the study is {view.study.status}: {view.study.reason}")

@@ -1,7 +1,7 @@
 """Times artifacts: fresh child processes, interleaved with a pinned reference, all raw samples kept."""
 
 from bench.measure.artifacts import REFERENCE, file_artifact, make_artifact, make_form
-from bench.measure.comparison import Comparison, compare
+from bench.measure.comparison import Comparison, compare, why_not_comparable
 from bench.measure.exclusive import exclusive, shared
 from bench.measure.fingerprint import fingerprint, same_conditions
 from bench.measure.job import FULL, Job, JobArtifact, Setup
@@ -31,4 +31,5 @@ __all__ = [
     "same_conditions",
     "shared",
     "summarise",
+    "why_not_comparable",
 ]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bench.errors import MeasureError
+from bench.measure.fingerprint import same_conditions
 from bench.measure.measurement import Measurement
 from bench.measure.stats import bootstrap_interval, hierarchical_median, kept_blocks, log_ratios, noise_floor
 
@@ -64,6 +65,23 @@ def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Compar
         margin=margin,
         verdict=_verdict(low, high, margin),
     )
+
+
+def why_not_comparable(first: Measurement, second: Measurement) -> tuple[str, ...]:
+    """What differs between the conditions of two measurements, one line each; empty where their ratios compare.
+
+    Machine, limits, runtime, versions, threads, precision, exporter and opset have to agree, and the resolution. Of one
+    architecture the operators that ran after all optimisation have to agree too: the same weights exported at opset
+    18 take 1.19 to 1.26 times as long as at opset 20, because ONNX Runtime does not fuse what the exporter took apart.
+    """
+    lines = list(same_conditions(first.fingerprint, second.fingerprint))
+    if first.resolution != second.resolution:
+        lines.append(f"resolution: {first.resolution} and {second.resolution}")
+    if first.architecture_id is not None and first.architecture_id == second.architecture_id:
+        operators = [found.protocol.get("operators") or {} for found in (first, second)]
+        if all(operators):
+            lines += same_conditions({"operators": operators[0]}, {"operators": operators[1]})
+    return tuple(lines)
 
 
 def _verdict(low: float, high: float, margin: float) -> str:

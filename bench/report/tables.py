@@ -26,7 +26,7 @@ def front_table(view: StudyView) -> str:
     """The front, the cheapest first, and below it the reference points that are not on it."""
     front = view.front
     others = [trial for trial in view.trials if trial.name and not trial.is_front]
-    heading = ("trial", "accuracy", "pictures", "ms", "quick interval", "x T8", "params M", "MACs G", "")
+    heading = ("trial", "accuracy", "pictures", "ms", "quick interval", "x T8", "verdict", "params M", "MACs G", "")
     rows = [_front_row(trial, "front") for trial in front]
     rows += [
         _front_row(trial, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
@@ -36,7 +36,19 @@ def front_table(view: StudyView) -> str:
     if view.hypervolume is not None:
         corner = ", ".join(f"{name} {value:.4g}" for name, value in view.study.hypervolume_reference.items())
         title += f"\nhypervolume {view.hypervolume:.5g} against {corner}"
-    return f"{title}\n\n{table(heading, rows)}\n"
+    return f"{title}\n\n{table(heading, rows)}\n{_verdicts(view)}"
+
+
+def _verdicts(view: StudyView) -> str:
+    """How far the latencies can be believed, in one line; empty where nothing was timed."""
+    counts: dict[str, int] = {}
+    for trial in view.trials:
+        if trial.latency:
+            counts[trial.latency["verdict"]] = counts.get(trial.latency["verdict"], 0) + 1
+    if not counts:
+        return ""
+    told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    return f'\nlatencies by verdict: {told} (README, "Latency one can believe")\n'
 
 
 def reference_sentences(view: StudyView) -> list[str]:
@@ -81,6 +93,7 @@ def trial_rows(trial: TrialView) -> list[Row]:
     if trial.latency:
         rows.append(("latency", _interval(trial)))
         rows.append(("ratio to FastViT-T8", _ratio(trial)))
+        rows.append(("latency verdict", trial.latency["verdict"]))
     return rows
 
 
@@ -93,6 +106,7 @@ def _front_row(trial: TrialView, note: str) -> Row:
         f"{trial.figures['latency_ms']:.2f}" if "latency_ms" in trial.figures else "-",
         f"[{trial.latency['low_ms']:.2f}, {trial.latency['high_ms']:.2f}]" if trial.latency else "-",
         f"{trial.latency['ratio_to_reference']:.3f}" if trial.latency else "-",
+        trial.latency["verdict"] if trial.latency else "-",
         f"{trial.figures['params_m']:.2f}" if "params_m" in trial.figures else "-",
         f"{trial.figures['macs_g']:.3f}" if "macs_g" in trial.figures else "-",
         note,

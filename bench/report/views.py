@@ -34,7 +34,8 @@ class TrialView:
         accuracy: top-1 (0 to 1) at each rung that it reached.
         images_seen: at the highest of them, 0 before the first.
         figures: exact costs and median latency, by objective name.
-        latency: the summary of its measurement, with `MeasurementRecord.latency`; empty when it was not timed.
+        latency: the summary of its measurement, with `MeasurementRecord.latency` and its verdict; empty when it was
+            not timed.
         stage_seconds: where its time went.
         is_front: whether it reached the top rung and no other trial that did dominates it.
     """
@@ -222,7 +223,7 @@ def _trial(record: TrialRecord, scores: list[ScoreRecord], timed: MeasurementRec
         accuracy={score.rung: score.accuracy for score in scores},
         images_seen=max((int(score.fidelity["images_seen"]) for score in scores), default=0),
         figures=figures,
-        latency={**timed.summary, **timed.latency} if timed is not None else {},
+        latency={} if timed is None else {**timed.summary, **timed.latency, "verdict": timed.verdict},
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
         is_front=False,
     )

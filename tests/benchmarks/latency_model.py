@@ -34,14 +34,13 @@ import numpy as np
 
 from bench.measure import Job, fingerprint, measure, summarise
 from bench.measure.artifacts import make_artifact, reference_architecture
-from bench.measure.exclusive import exclusive
+from bench.measure.exclusive import cpu_lock_folder, exclusive
 from bench.networks import cost_quantities, costs
 from bench.predict import LatencyModel, Observations, Sample, Validation, choose, comparable_ms, hold_out, usable
 from bench.predict.observations import observations
 from bench.predict.stored import USABLE_VERDICTS
 from bench.space import Architecture, Space, draw, load_space
 from bench.store import open_store
-from bench.study.evaluation import cpu_lock_folder
 from bench.study.provenance import git_revision, versions
 
 NUM_RANDOM_SPLITS = 40

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bench.errors import MeasureError
-from bench.measure import Measurement, compare
+from bench.measure import Measurement, compare, why_not_comparable
 
 from .test_verdict import BLOCKS, session
 
@@ -53,3 +53,28 @@ def test_measurements_of_two_sessions_are_no_pair() -> None:
         compare(first, dataclasses.replace(first, session="other"))
     with pytest.raises(MeasureError, match=r"'a' has no figures \(it hung\)"):
         compare(dataclasses.replace(first, verdict="failed", reason="it hung"), first)
+
+
+def test_what_keeps_two_measurements_apart_is_named() -> None:
+    first = dataclasses.replace(
+        session(),
+        architecture_id="abc",
+        fingerprint={"threads": 1, "export": {"opset": 20}},
+        protocol={"operators": {"Conv": 52, "Gelu": 17}},
+    )
+    assert why_not_comparable(first, first) == ()
+    other = dataclasses.replace(
+        first,
+        resolution=512,
+        fingerprint={"threads": 2, "export": {"opset": 18}},
+        protocol={"operators": {"Conv": 52, "Erf": 17}},
+    )
+    assert why_not_comparable(first, other) == (
+        "export.opset: 20 and 18",
+        "threads: 1 and 2",
+        "resolution: 256 and 512",
+        "operators.Erf: None and 17",
+        "operators.Gelu: 17 and None",
+    )
+    # Another network has other operators.
+    assert len(why_not_comparable(first, dataclasses.replace(other, architecture_id="def"))) == 3

@@ -20,6 +20,8 @@ def test_the_front_is_listed_with_the_reference_points(view: StudyView) -> None:
         assert f"#{trial.number} " in text
     assert "smoke_repmixer" in text
     assert "smoke_attention" in text
+    timed = sum(bool(trial.latency) for trial in view.trials)
+    assert f"latencies by verdict: {timed} valid (" in text
 
 
 def test_every_reference_point_gets_a_sentence(view: StudyView) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from command import ROOT
 
 from bench.errors import ExportError, FoldError
 from bench.networks.export import picture
@@ -75,6 +79,14 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in source.state_dict().items()}
     export_as(source, tmp_path / "network.onnx", kind="onnx", resolution=RESOLUTION)
     assert all(torch.equal(value, before[name]) for name, value in source.state_dict().items())
+
+
+def test_asking_what_there_is_imports_no_torch() -> None:
+    code = "import sys, bench.networks.formats; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    names = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "onnx", "coremltools"} & set(names)
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
