@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.errors import MeasureError
 from bench.measure.fingerprint import same_conditions
 from bench.measure.measurement import Measurement
-from bench.measure.stats import bootstrap_interval, hierarchical_median, kept_blocks, log_ratios, noise_floor
+from bench.measure.stats import bootstrap_interval, hierarchical_median, kept_of, log_ratios, noise_floor
 
 # Nothing below this is claimed, however narrow the interval: the floor that interleaved copies of one file showed.
 LEAST_MARGIN = 0.01
@@ -49,12 +49,12 @@ def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Compar
             f"{first.label!r} and {second.label!r} were timed in different sessions; only interleaved ones are "
             "pairs; measure them together, or compare their ratios to the reference"
         )
-    count = min(len(first.samples), len(second.samples))
-    flags = [
-        [any(pair) for pair in zip(one, other, strict=False)]
-        for one, other in zip(first.contended[:count], second.contended[:count], strict=True)
-    ]
-    ratios = log_ratios(second.samples[:count], first.samples[:count], kept_blocks(flags))
+    if len(first.samples) != len(second.samples):
+        raise MeasureError(
+            f"{first.label!r} was timed in {len(first.samples)} restarts and {second.label!r} in "
+            f"{len(second.samples)}; pairs have the same; measure them again"
+        )
+    ratios = log_ratios(second.samples, first.samples, kept_of(first, second))
     low, high = (math.exp(end) for end in bootstrap_interval(ratios, seed=seed))
     floors = [noise_floor(measurement) or 0.0 for measurement in (first, second)]
     margin = max(LEAST_MARGIN, *floors)

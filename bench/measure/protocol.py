@@ -14,10 +14,9 @@ what it should compute is what the runtime makes of it without any optimisation.
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -27,8 +26,8 @@ from bench.measure.fingerprint import fingerprint
 from bench.measure.health import Monitor
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
-from bench.measure.restart import Log, Record, Restart, entry, search_paths, start_request
-from bench.measure.stats import summarise
+from bench.measure.restart import Log, Record, Restart, entry, numbers, search_paths, start_request
+from bench.measure.stats import bootstrap_interval, kept_of, log_ratios
 from bench.measure.verdict import judge
 
 # Called with the number of steps that are done and the number of all, which grows while a target is missed.
@@ -36,6 +35,10 @@ Progress = Callable[[int, int], None]
 
 # Raised with each change to what is timed or in which order.
 PROTOCOL_VERSION = 2
+
+# Between two looks at whether the target is met, in restarts, and how sure that look has to be.
+_LOOK_EVERY = 3
+_STOP_CONFIDENCE = 0.98
 
 # Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
 _PLAIN_FORMATS = ("onnx", "tflite")
@@ -75,7 +78,6 @@ class _Session:
         self._monitor = Monitor(uses_gpu=job.runner == "cuda")
         self._restarts: list[Restart] = []
         self._num_lost = 0
-        self._steps = 0
 
     def look_into_files(self) -> None:
         """Checks what is of unknown origin, and computes what it should give."""
@@ -95,7 +97,7 @@ class _Session:
         job = self._job
         for number in range(max(job.restarts, job.most_restarts)):
             is_late = number > 0 and time.monotonic() - self._began > job.limit_s
-            if is_late or (number >= job.restarts and self._is_precise()):
+            if is_late or (number >= job.restarts and self._is_precise(number)):
                 return
             while self._is_worthwhile and not self._run_restart(number):
                 pass  # each turn lost a child and failed the artifact that it was busy with, so this ends
@@ -104,18 +106,31 @@ class _Session:
 
     def measurement(self, artifact: JobArtifact) -> Measurement:
         """What is known about `artifact` when all is done."""
+        found = self._timed(artifact)
+        if found.reason is not None:
+            return found
+        shared = self._shared(artifact)
+        details = self._records[artifact.label].logs[shared[0].number].details or {}
+        windows = [window for restart in shared for window in restart.windows]
+        verdict, reason = judge(found, windows, details, target=self._job.target)
+        return replace(found, verdict=verdict, reason=reason)
+
+    def _shared(self, artifact: JobArtifact) -> list[Restart]:
+        """The restarts that the artifact and the reference were part of."""
+        own, reference = self._records[artifact.label].logs, self._reference.logs
+        return [found for found in self._restarts if found.number in own and found.number in reference]
+
+    def _timed(self, artifact: JobArtifact) -> Measurement:
+        """Samples with everything about them but the verdict of a success."""
         job, record, reference = self._job, self._records[artifact.label], self._reference
-        setup = job.setup_of(artifact)
+        setup, shared = job.setup_of(artifact), self._shared(artifact)
         reason = record.reason
         if reason is None and reference.reason is not None:
             reason = f"the reference {job.reference.label!r} failed: {reference.reason}"
-        shared = [restart for restart in self._restarts if artifact.label in restart.logs]
-        shared = [restart for restart in shared if restart.number in record.logs and restart.number in reference.logs]
         twin = self._records[self._twin.label].logs
         logs = [record.logs[restart.number] for restart in shared]
-        started = shared[0].started[setup] if shared else {}
         verdict = "wrong_output" if record.is_wrong else "failed"
-        found = Measurement(
+        return Measurement(
             label=artifact.label,
             architecture_id=artifact.architecture_id,
             artifact_sha256=artifact.sha256,
@@ -131,23 +146,24 @@ class _Session:
             contended=tuple(tuple(restart.contended) for restart in shared),
             verdict="valid" if reason is None else verdict,
             reason=reason,
-            fingerprint={
-                **fingerprint(runner=job.runner, runtime=setup.runtime, threads=setup.threads),
-                "precision": setup.precision,
-                "channels_last": setup.channels_last,
-                "options": dict(setup.options),
-                "cpus": None if job.cpus is None else list(job.cpus),
-                "export": dict(artifact.export or {}),
-                "loaded": started.get("details"),
-            },
+            fingerprint=self._fingerprint(artifact, shared[0].started[setup] if shared else {}),
             protocol=self._protocol(artifact, shared, logs),
             session=self._id,
         )
-        if reason is not None:
-            return found
-        windows = [window for restart in shared for window in restart.windows]
-        verdict, reason = judge(found, windows, logs[0].details or {}, target=job.target)
-        return replace(found, verdict=verdict, reason=reason)
+
+    def _fingerprint(self, artifact: JobArtifact, started: Mapping[str, Any]) -> dict[str, Any]:
+        """Machine, software, how it was run and made, and what its ratio is a ratio to."""
+        job, setup = self._job, self._job.setup_of(artifact)
+        return {
+            **fingerprint(runner=job.runner, runtime=setup.runtime, threads=setup.threads),
+            "precision": setup.precision,
+            "channels_last": setup.channels_last,
+            "options": dict(setup.options),
+            "cpus": None if job.cpus is None else list(job.cpus),
+            "export": dict(artifact.export or {}),
+            "reference": {"setup": job.setup_of(job.reference).name, "resolution": job.resolution},
+            "loaded": started.get("details"),
+        }
 
     @property
     def _is_worthwhile(self) -> bool:
@@ -155,12 +171,24 @@ class _Session:
         rest = (self._records[artifact.label] for artifact in self._job.artifacts)
         return self._reference.reason is None and any(record.reason is None for record in rest)
 
-    def _is_precise(self) -> bool:
-        """Whether every ratio's interval is as narrow as was asked for."""
-        for artifact in self._job.artifacts:
+    def _is_precise(self, number: int) -> bool:
+        """Whether enough restarts were undisturbed and every ratio is as well known as was asked for.
+
+        Looked at now and then, and by a wider interval than the one that is told: who looks after every restart stops
+        by luck.
+        """
+        job = self._job
+        if (number - job.restarts) % _LOOK_EVERY:
+            return False
+        clean = [restart for restart in self._restarts if not all(restart.contended)]
+        if len(clean) < job.restarts:
+            return False
+        for artifact in job.artifacts:
             if self._records[artifact.label].reason is None:
-                summary = summarise(self.measurement(artifact))
-                if math.log(summary.ratio_high / summary.ratio_low) / 2 > self._job.target:
+                found = self._timed(artifact)
+                ratios = log_ratios(found.samples, found.reference_samples, kept_of(found))
+                low, high = bootstrap_interval(ratios, confidence=_STOP_CONFIDENCE)
+                if (high - low) / 2 > job.target:
                     return False
         return True
 
@@ -171,7 +199,6 @@ class _Session:
         present = (job.reference, *((self._twin,) if has_twin else ()), *job.artifacts)
         present = tuple(artifact for artifact in present if self._records[artifact.label].reason is None)
         steps = len(present) * (2 + job.blocks)
-        self._steps = max(self._steps, steps)
         done = sum(len(restart.present) * (2 + job.blocks) for restart in self._restarts)
         told = 0
 
@@ -213,8 +240,7 @@ class _Session:
             child.ask("start", {**start_request(job, setup), "runner": "cpu"}, limit_s=limit_s)
             request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution}
             reply = child.ask("load", {**request, "is_plain": True}, limit_s=limit_s)
-        output = reply.get("output")
-        return tuple(float(value) for value in output) if isinstance(output, list) else None
+        return tuple(numbers(reply.get("output")))
 
     def _protocol(self, artifact: JobArtifact, shared: Sequence[Restart], logs: Sequence[Log]) -> dict[str, Any]:
         job = self._job

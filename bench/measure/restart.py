@@ -105,6 +105,9 @@ class Restart:
             LostError: a child was lost; whose fault it was stands in the records.
         """
         self.logs = {artifact.label: Log() for artifact in self.present}
+        for artifact in self.present:
+            # Of this restart: a slow network of many restarts is no hang.
+            self.records[artifact.label].left_s = self.job.deadline_s
         with contextlib.ExitStack() as stack:
             children: dict[Setup, Child] = {}
             for artifact in self.present:
@@ -188,11 +191,13 @@ class Restart:
         side = artifact.resolution or self.job.resolution
         request = {"artifact": entry(artifact), "resolution": side, "describes": self.number == 0}
         reply = self._ask(child, artifact, "load", request)
-        log.details = reply.get("details")
+        details = reply.get("details")
+        if details is not None and not isinstance(details, dict):
+            raise RefusedError(f"its details are a {type(details).__name__}; a mapping is needed; mend the runtime")
+        log.details = details
         log.load_ms, log.first_ms = reply.get("load_ms"), reply.get("first_ms")
         if record.logits is not None:
-            output = reply.get("output")
-            found = output if isinstance(output, list) else []
+            found = numbers(reply.get("output"))
             precision = self.job.setup_of(artifact).precision
             log.output_error, wrong = check_output(found, record.logits, precision=precision)
             if wrong is not None:
@@ -221,7 +226,7 @@ class Restart:
         elapsed = time.monotonic_ns() - begin
         if not isinstance(samples, list) or len(samples) != iterations:
             found = f"{len(samples)} samples" if isinstance(samples, list) else "none"
-            raise RefusedError(f"{iterations} samples were asked for and {found} came")
+            raise RefusedError(f"{iterations} samples were asked for and {found} came; mend the runtime")
         for sample in samples:
             if type(sample) is not int or sample <= 0:
                 raise RefusedError(f"a sample of {sample!r} ns; a whole number above 0 is needed")
@@ -236,6 +241,17 @@ class Restart:
             return child.ask(ask, request, limit_s=max(record.left_s, _LEAST_LIMIT_S))
         finally:
             record.left_s -= time.monotonic() - begin
+
+
+def numbers(output: Any) -> list[float]:
+    """An output as it came from a child.
+
+    Raises:
+        RefusedError: it is no list of numbers.
+    """
+    if not isinstance(output, list) or any(type(value) not in (int, float) for value in output):
+        raise RefusedError("its output is no list of numbers; one is needed; mend the runtime")
+    return [float(value) for value in output]
 
 
 def start_request(job: Job, setup: Setup) -> dict[str, Any]:

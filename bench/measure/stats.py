@@ -10,12 +10,13 @@ overlap.
 - Ratio to the reference: blocks are pairs, so what slows both cancels. The logarithms of the pairs' ratios,
   by hierarchical bootstrap (processes are drawn, then blocks inside each; percentiles).
 
-Blocks during which others used the CPU are left aside where enough clean ones were made in their place; they stay in
-the record. Single samples are never dropped: how many lie far out is told (Tukey's fences).
+Blocks during which others used the CPU are left aside where enough clean ones were made in their place, and so are
+whole processes with too few of them; they stay in the record. Single samples are never dropped: how many lie far out
+is told (Tukey's fences).
 
 With fewer than `FULL_RESTARTS` processes intervals are marked "quick": of 95 % intervals over simulated
 processes, 3 restarts covered the truth in 85 to 99 %, 6 and more in 93 to 99 % (tests/measure/test_stats.py
-repeats it).
+repeats it, and for sessions that stop when they are precise enough).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def summarise(measurement: Measurement, *, confidence: float = 0.95, seed: int =
             f"{measurement.label!r} has no figures ({measurement.reason}); "
             "only what was timed and computed the right output is summarised; measure it again"
         )
-    kept = kept_blocks(measurement.contended)
+    kept = kept_of(measurement)
     own = [blocks / _NS_PER_MS for blocks in block_medians(measurement.samples, kept)]
     is_full = len(own) >= FULL_RESTARTS
     processes = np.array([float(np.median(blocks)) for blocks in own])
@@ -107,7 +108,7 @@ def summarise(measurement: Measurement, *, confidence: float = 0.95, seed: int =
     )
     ratios = log_ratios(measurement.samples, measurement.reference_samples, kept)
     log_low, log_high = bootstrap_interval(ratios, confidence=confidence, seed=seed)
-    runs = [_runs(process, blocks) for process, blocks in zip(measurement.samples, kept, strict=True)]
+    runs = [_runs(process, blocks) for process, blocks in zip(measurement.samples, kept, strict=True) if blocks]
     together = np.concatenate(runs)
     quartiles = np.quantile(together, [0.25, 0.5, 0.75])
     mild, severe = _outliers(runs)
@@ -131,21 +132,37 @@ def summarise(measurement: Measurement, *, confidence: float = 0.95, seed: int =
     )
 
 
-def kept_blocks(contended: Sequence[Sequence[bool]]) -> list[list[int]]:
-    """Indices of the blocks that count, by process: the clean ones where each process has enough, else all."""
+def kept_of(*measurements: Measurement) -> list[list[int]]:
+    """`kept_blocks` of measurements of one session, where a block counts that was clean for all of them."""
+    flags = [
+        [any(pair) for pair in zip(*processes, strict=True)]
+        for processes in zip(*(found.contended for found in measurements), strict=True)
+    ]
+    return kept_blocks(flags, least=int(measurements[0].protocol.get("restarts", len(flags))))
+
+
+def kept_blocks(contended: Sequence[Sequence[bool]], *, least: int) -> list[list[int]]:
+    """Indices of the blocks that count, by process.
+
+    The clean ones, of processes that have enough of them, if those are `least` processes or more; else all blocks of
+    all processes. A process that does not count has no index.
+    """
     clean = [[index for index, is_contended in enumerate(process) if not is_contended] for process in contended]
-    if all(
-        len(blocks) >= min(LEAST_CLEAN_BLOCKS, len(process)) for blocks, process in zip(clean, contended, strict=True)
-    ):
-        return clean
+    enough = [
+        blocks if len(blocks) >= min(LEAST_CLEAN_BLOCKS, len(process)) else []
+        for blocks, process in zip(clean, contended, strict=True)
+    ]
+    if sum(bool(blocks) for blocks in enough) >= min(least, len(contended)):
+        return enough
     return [list(range(len(process))) for process in contended]
 
 
 def block_medians(samples: Samples, kept: Sequence[Sequence[int]]) -> list[Floats]:
-    """Medians over iterations in ns: for each process an array over its kept blocks."""
+    """Medians over iterations in ns: for each process that counts an array over its kept blocks."""
     return [
         np.array([float(np.median(process[index])) for index in blocks])
         for process, blocks in zip(samples, kept, strict=True)
+        if blocks
     ]
 
 
@@ -156,9 +173,12 @@ def log_ratios(first: Samples, second: Samples, kept: Sequence[Sequence[int]]) -
 
 
 def noise_floor(measurement: Measurement) -> float | None:
-    """By how much the reference differs from its twin, as a share; None where no process has one."""
-    kept = kept_blocks(measurement.contended)
-    with_twin = [index for index, process in enumerate(measurement.twin_samples) if process]
+    """By how much the reference differs from its twin, as a share; None where no process that counts has one."""
+    kept = kept_of(measurement)
+    with_twin = [index for index, process in enumerate(measurement.twin_samples) if process and kept[index]]
+    if not with_twin:
+        with_twin = [index for index, process in enumerate(measurement.twin_samples) if process]
+        kept = [list(range(len(process))) for process in measurement.twin_samples]
     if not with_twin:
         return None
     ratios = log_ratios(

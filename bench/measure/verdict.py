@@ -5,7 +5,7 @@
     partial_placement  some operators ran elsewhere than on the device that was asked for
     throttled          the device slowed itself down, or became steadily slower
     contended          others used the CPU or GPU in so many blocks that too few clean ones are left
-    not_converged      the interval is wider than the target when the time was over
+    not_converged      the interval is wider than the target, or restarts are missing, when the time was over
     noisy              the reference differs from itself by more than the target
     valid              none of these
 
@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from bench.measure.measurement import Measurement
-from bench.measure.stats import LEAST_CLEAN_BLOCKS, noise_floor, summarise
+from bench.measure.stats import block_medians, kept_of, noise_floor, summarise
 
 VERDICTS = (
     "failed",
@@ -41,6 +41,7 @@ LARGEST_ERROR = 1e-3
 # Half precision: the same class, and logits that point the same way.
 LEAST_COSINE = 0.99
 _STEADY_DRIFT = 0.02
+_LEAST_FOR_DRIFT = 8
 _THROTTLED_SHARE = 0.25
 
 
@@ -58,9 +59,7 @@ def check_output(found: Sequence[float], expected: Sequence[float], *, precision
     scale = float(np.linalg.norm(other))
     error = float(np.linalg.norm(one - other)) / scale if scale else float(np.linalg.norm(one))
     if precision == "fp32":
-        reason = (
-            f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right"
-        )
+        reason = f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right; export it again"
         return error, None if error <= LARGEST_ERROR else reason
     lengths = float(np.linalg.norm(one)) * scale
     cosine = float(one @ other) / lengths if lengths else 0.0
@@ -106,40 +105,50 @@ def judge(
         return "throttled", reason
     if reason := _contended(measurement, windows):
         return "contended", reason
-    summary = summarise(measurement)
-    half = math.log(summary.ratio_high / summary.ratio_low) / 2
-    if half > target:
-        return "not_converged", (
-            f"the ratio is known to within {100 * half:.1f} %, aimed at were {100 * target:g} %, "
-            f"after {len(measurement.samples)} restarts"
-        )
+    if reason := _not_converged(measurement, target):
+        return "not_converged", reason
     floor = noise_floor(measurement)
+    if floor is None and measurement.protocol.get("twin", "never") != "never":
+        return "noisy", "the reference's twin could not be timed: what the session cannot tell apart is not known"
     if floor is not None and floor > target:
         return "noisy", f"the reference timed twice differs from itself by {100 * floor:.1f} %"
+    if windows and all(window.get("others", 0.0) is None for window in windows):
+        return "valid", "but what else used the CPU is not told by this system"
     return "valid", None
 
 
 def steady_drift(measurement: Measurement) -> str | None:
-    """Whether the reference became steadily slower over the session, by Theil and Sen's slope and its interval."""
-    medians = [float(np.median(block)) for process in measurement.reference_samples for block in process]
-    if len(medians) < 8:
+    """Whether the reference became steadily slower over the session, by Theil and Sen's slope and its interval.
+
+    Over the medians of processes: the blocks of one process share its luck, and a slope over them finds a drift in one
+    session of ten where there is none.
+    """
+    processes = block_medians(measurement.reference_samples, kept_of(measurement))
+    if len(processes) < _LEAST_FOR_DRIFT:
         return None
-    found = scipy_stats.theilslopes(np.log(medians), np.arange(len(medians)), alpha=0.99)
-    slowest = float(found.low_slope) * (len(medians) - 1)
-    if slowest <= _STEADY_DRIFT:
+    medians = np.log([float(np.median(blocks)) for blocks in processes])
+    found = scipy_stats.theilslopes(medians, np.arange(len(medians)), alpha=0.99)
+    if float(found.low_slope) * (len(medians) - 1) <= _STEADY_DRIFT:
         return None
     total = math.expm1(float(found.slope) * (len(medians) - 1))
-    return f"the reference became steadily slower, by {100 * total:.0f} % from the first block to the last"
+    return f"the reference became steadily slower, by {100 * total:.0f} % from the first restart to the last"
+
+
+def _not_converged(measurement: Measurement, target: float) -> str | None:
+    wanted, made = int(measurement.protocol.get("restarts", 1)), len(measurement.samples)
+    if made < wanted:
+        return f"{made} restarts of at least {wanted} before the time was over; give it more, or time fewer at once"
+    summary = summarise(measurement)
+    half = math.log(summary.ratio_high / summary.ratio_low) / 2
+    if half <= target:
+        return None
+    return f"the ratio is known to within {100 * half:.1f} %, aimed at were {100 * target:g} %, after {made} restarts"
 
 
 def _contended(measurement: Measurement, windows: Sequence[Mapping[str, Any]]) -> str | None:
-    flags = [flag for process in measurement.contended for flag in process]
-    too_few = [
-        process
-        for process in measurement.contended
-        if sum(not flag for flag in process) < min(LEAST_CLEAN_BLOCKS, len(process))
-    ]
-    if not too_few:
+    kept = kept_of(measurement)
+    if not any(measurement.contended[number][index] for number, blocks in enumerate(kept) for index in blocks):
         return None
+    flags = [flag for process in measurement.contended for flag in process]
     reasons = [window["contention"] for window in windows if window["contention"]]
     return f"{reasons[-1]} ({sum(flags)} of {len(flags)} blocks)"

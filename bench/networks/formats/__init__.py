@@ -7,13 +7,12 @@ format is written, so that asking what there is costs nothing, and torch is need
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError, ExportError, nearest
+from bench.errors import BenchError, ExportError
+from bench.networks.formats.catalogue import FORMATS, Format, checked_precision, find_format, require
 from bench.networks.formats.exported import Exported, Made, Source
 from bench.networks.formats.hashing import artifact_hash, payload_files
 from bench.networks.formats.writing import check_target, unfinished
@@ -35,99 +34,6 @@ __all__ = [
     "payload_files",
     "require",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """One format that a network can be written in.
-
-    Attributes:
-        name: as in flags.
-        suffix: that its files (or folders) end in.
-        format: of the artifact, as a job of `bench.measure` says it.
-        module: in this package, with `write(source, path) -> Made`.
-        packages: that have to be importable.
-        command: what installs them.
-        precisions: that can be chosen, the usual one first.
-        fold_attention_norm: whether the norm before qkv is folded unless something else is asked for. ONNX Runtime
-            fuses attention only where it is not.
-    """
-
-    name: str
-    suffix: str
-    format: str
-    module: str
-    packages: tuple[str, ...]
-    command: str
-    precisions: tuple[str, ...] = ("fp32",)
-    fold_attention_norm: bool = True
-
-
-FORMATS: Mapping[str, Format] = {
-    entry.name: entry
-    for entry in (
-        Format(
-            name="onnx",
-            suffix=".onnx",
-            format="onnx",
-            module="onnx_file",
-            packages=("onnx", "onnxruntime"),
-            command="pip install onnx onnxruntime",
-            fold_attention_norm=False,
-        ),
-        Format(
-            name="coreml",
-            suffix=".mlpackage",
-            format="mlpackage",
-            module="coreml",
-            packages=("coremltools",),
-            command="pip install 'bench[coreml]'",
-            precisions=("fp16", "fp32"),
-        ),
-        Format(
-            name="litert",
-            suffix=".tflite",
-            format="tflite",
-            module="litert",
-            packages=("litert_torch", "ai_edge_litert"),
-            command="pip install 'bench[litert]'",
-        ),
-        Format(
-            name="openvino",
-            suffix=".xml",
-            format="ir",
-            module="openvino",
-            packages=("openvino",),
-            command="pip install 'bench[openvino]'",
-            precisions=("fp32", "fp16"),
-            fold_attention_norm=False,
-        ),
-        Format(
-            name="executorch",
-            suffix=".pte",
-            format="pte",
-            module="executorch",
-            packages=("executorch",),
-            command="pip install 'bench[executorch]'",
-        ),
-        Format(
-            name="coreai",
-            suffix=".aimodel",
-            format="aimodel",
-            module="coreai",
-            packages=("coreai_torch", "coreai"),
-            command="pip install 'bench[coreai]'",
-        ),
-        Format(
-            name="torch",
-            suffix=".safetensors",
-            format="safetensors",
-            module="torch_weights",
-            packages=("safetensors",),
-            command="pip install safetensors",
-        ),
-    )
-}
 
 
 def export_as(
@@ -161,7 +67,7 @@ def export_as(
         FoldError: the fold is not exact.
     """
     form, path = find_format(kind), Path(path)
-    precision = _checked_precision(form, precision)
+    precision = checked_precision(form, precision)
     check_target(path, form.suffix)
     require(form)
     if fold_attention_norm is None:
@@ -211,42 +117,6 @@ def load_exported(path: Path | str, *, fold_attention_norm: bool = True) -> nn.M
     from bench.networks.formats.torch_weights import load
 
     return load(Path(path), fold_attention_norm=fold_attention_norm)
-
-
-def find_format(kind: str) -> Format:
-    """The format of this name.
-
-    Raises:
-        ExportError: there is none.
-    """
-    if kind not in FORMATS:
-        hint = nearest(kind, FORMATS) or "; use one of them"
-        raise ExportError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}{hint}")
-    return FORMATS[kind]
-
-
-def require(form: Format) -> None:
-    """Say which package a format lacks.
-
-    Raises:
-        ExportError: one cannot be imported.
-    """
-    missing = [name for name in form.packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ExportError(
-            f"format {form.name!r} needs {' and '.join(missing)}, not installed here; "
-            f"without an extra: onnx, torch; add it with: {form.command}"
-        )
-
-
-def _checked_precision(form: Format, precision: str | None) -> str:
-    if precision is None:
-        return form.precisions[0]
-    if precision not in form.precisions:
-        raise ExportError(
-            f"precision {precision!r} of format {form.name!r}; allowed: {', '.join(form.precisions)}; choose one"
-        )
-    return precision
 
 
 def _write(form: Format, source: Source, path: Path) -> Made:
