@@ -13,7 +13,6 @@ from bench.networks.formats import FORMATS
 if TYPE_CHECKING:
     from bench.networks.export import Exporter
     from bench.networks.formats import Exported
-    from bench.space import Architecture
 
 _PRECISIONS = sorted({precision for form in FORMATS.values() for precision in form.precisions})
 
@@ -70,13 +69,14 @@ def export(
     """
     from bench.networks.formats.writing import check_target
     from bench.study.exporting import export_architecture, stored_weights
+    from bench.study.models import reference_point
 
     check_target(out, FORMATS[kind].suffix)
     weights, classes = None, None
     if "/" in what or what.isdigit():
         architecture, weights, classes = stored_weights(what, db)
     else:
-        architecture = _reference_point(what, space)
+        architecture = reference_point(what, space)
     exported, notes = export_architecture(
         architecture,
         out,
@@ -105,17 +105,3 @@ def _how(exported: Exported) -> str:
     if exported.error is not None:
         parts.append(f"relative error against torch {exported.error:.1e}")
     return ", ".join(parts)
-
-
-def _reference_point(name: str, space: str) -> Architecture:
-    from bench.errors import SpaceError, nearest
-    from bench.space import load_space
-
-    points = load_space(space).reference_points
-    if name not in points:
-        known = ", ".join(points) or "none"
-        raise SpaceError(
-            f"no reference point {name!r} in space {space!r}; known: {known}{nearest(name, points)}; "
-            "a trial is STUDY/NUMBER"
-        )
-    return points[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from bench.cli.options import db_option, json_option
 @click.option(
     "--threads", type=click.IntRange(1), multiple=True, help="Of the runtime; several times too [default: 1]."
 )
-@click.option("--precision", default="fp32", show_default=True, help="fp32, fp16 or bf16, where a runtime can choose.")
+@click.option("--precision", help="fp32, fp16 or bf16, where a runtime can choose [default: its usual].")
 @click.option("--channels-last", is_flag=True, help="Memory format of torch.")
 @click.option(
     "--form",
@@ -46,7 +47,7 @@ def measure(
     runner: str,
     runtimes: tuple[str, ...],
     threads: tuple[int, ...],
-    precision: str,
+    precision: str | None,
     channels_last: bool,
     forms: tuple[str, ...],
     resolution: int | None,
@@ -100,10 +101,13 @@ def measure(
         limit_s=limit_s,
     )
     found = [find_model(name, db=db, space=space) for name in models]
-    with bar(as_json=as_json) as shown:
-        measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
-    if store:
-        with open_store(db) as opened:
+    with ExitStack() as stack:
+        # Opened first: a database that cannot be written is told before minutes of measuring.
+        opened = stack.enter_context(open_store(db)) if store else None
+        with bar(as_json=as_json) as shown:
+            measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
+        click.echo(json.dumps(session_data(measurements)) if as_json else session_table(measurements))
+        if opened is not None:
             for measurement in measurements:
                 keep(opened, measurement)
     if out is not None:
@@ -111,11 +115,7 @@ def measure(
         from bench.report.strip import strip_figure
 
         write_page(strip_figure(measurements), out)
-    if as_json:
-        click.echo(json.dumps(session_data(measurements)))
-    else:
-        click.echo(session_table(measurements))
-        if out is not None:
+        if not as_json:
             click.echo(f"every run as a page:  {out}")
     if not any(measurement.has_figures for measurement in measurements):
         raise click.exceptions.Exit(1)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bench.networks.export import Artifact, Prepared
     from bench.space import Architecture
 
+_LARGEST_FILE = 2 << 30
+
 # The pinned network that everything is timed beside.
 REFERENCE = "fastvit_t8"
 
@@ -44,6 +46,7 @@ def make_artifact(
     runtime: str,
     seed: int = 0,
     resolution: int | None = None,
+    precision: str = "fp32",
 ) -> tuple[JobArtifact, Prepared]:
     """The deploy form as a checked file in `folder`, in the format that `runtime` reads.
 
@@ -64,7 +67,8 @@ def make_artifact(
     network = _randomised(architecture, seed)
     if kind == "safetensors":
         return _as_weights(network, found, path.with_suffix(".safetensors")), prepared
-    return _converted(network, found, kind, folder, label), prepared
+    side = prepared.artifact.resolution
+    return _converted(network, found, kind, path.with_suffix(f".{kind}"), side=side, precision=precision), prepared
 
 
 def make_form(
@@ -131,7 +135,13 @@ def file_artifact(path: Path, *, label: str | None = None) -> JobArtifact:
     if kind not in readable:
         raise MeasureError(f"{path}: a file named .{kind or '?'}; {', '.join(readable)} files are timed; export it so")
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        # A pipe would hang, and a device has no end.
+        if path.exists() and not path.is_file():
+            raise MeasureError(f"{path} is no plain file; one is needed; copy it into one")
+        if (size := path.stat().st_size) > _LARGEST_FILE:
+            raise MeasureError(f"{path} has {size >> 20} MiB; at most {_LARGEST_FILE >> 20} MiB are timed; export less")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MeasureError(f"{path} cannot be read ({error.strerror}); a file is needed; check the path") from error
     return JobArtifact(label=label or path.name, path=str(path), format=kind, sha256=digest)
@@ -163,22 +173,21 @@ def _as_weights(network: nn.Module, artifact: JobArtifact, path: Path) -> JobArt
     return replace(artifact, path=str(path), format="safetensors", sha256=digest, export=None)
 
 
-def _converted(network: nn.Module, artifact: JobArtifact, kind: str, folder: Path, label: str) -> JobArtifact:
+def _converted(
+    network: nn.Module, artifact: JobArtifact, kind: str, path: Path, *, side: int, precision: str
+) -> JobArtifact:
     """Another format, which has the logits of the ONNX artifact: both are of the same weights."""
-    from bench.networks.fold import fold
     from bench.networks.formats import FORMATS, export_as
 
-    name = next(known for known, found in FORMATS.items() if found.suffix == f".{kind}")
-    architecture = artifact.architecture
-    assert architecture is not None
-    side = int(architecture["settings"]["input_resolution"])
-    made = export_as(fold(network.eval()).float(), folder / f"{_file_name(label)}.{kind}", kind=name, resolution=side)
+    entry = next(found for found in FORMATS.values() if found.format == kind)
+    chosen = precision if precision in entry.precisions else None
+    made = export_as(network, path, kind=entry.name, resolution=side, precision=chosen)
     return replace(
         artifact,
         path=str(made.path),
         format=kind,
         sha256=made.sha256,
-        export={"exporter": made.exporter, "version": made.exporter_version},
+        export={"exporter": made.exporter, "version": made.exporter_version, **made.versions},
     )
 
 

@@ -6,6 +6,7 @@ loads by path (`worker.RUNTIMES`).
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -126,6 +127,7 @@ RUNTIMES: Mapping[str, Runtime] = {
             packages=("coremltools", "numpy"),
             command="pip install 'bench[coreml]'",
             systems=("Darwin",),
+            precisions=("fp16", "fp32"),
         ),
         Runtime(
             name="coreai",
@@ -139,4 +141,17 @@ RUNTIMES: Mapping[str, Runtime] = {
     )
 }
 
+# Distributions that hold all of another: the GPU build of ONNX Runtime has the CPU provider too.
+STAND_INS: Mapping[str, tuple[str, ...]] = {"onnxruntime": ("onnxruntime-gpu",)}
+
 DEFAULT_RUNTIME: Mapping[str, str] = {"cpu": "onnxruntime", "cuda": "torch", "apple": "coreml"}
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a distribution, or of one that stands in for it; None where neither is installed."""
+    for name in (package, *STAND_INS.get(package, ())):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None

@@ -49,6 +49,12 @@ def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Compar
             f"{first.label!r} and {second.label!r} were timed in different sessions; only interleaved ones are "
             "pairs; measure them together, or compare their ratios to the reference"
         )
+    clocks = [(found.fingerprint.get("loaded") or {}).get("clock", "wall") for found in (first, second)]
+    if clocks[0] != clocks[1]:
+        raise MeasureError(
+            f"{first.label!r} was timed by {clocks[0]} and {second.label!r} by {clocks[1]}; figures of one clock "
+            "compare; time them on one runtime"
+        )
     if len(first.samples) != len(second.samples):
         raise MeasureError(
             f"{first.label!r} was timed in {len(first.samples)} restarts and {second.label!r} in "

@@ -7,7 +7,6 @@ published.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import platform
 import re
@@ -17,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.measure.catalogue import RUNTIMES
+from bench.measure.catalogue import RUNTIMES, installed_version
 from bench.measure.gpu import gpus
 
 # What trains and what times where nothing else is asked for.
@@ -116,13 +115,7 @@ def _distribution() -> str:
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str | None]:
-    versions: dict[str, str | None] = {}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
+    return {name: installed_version(name) for name in packages}
 
 
 def _read(path: Path) -> str | None:

@@ -126,12 +126,13 @@ class JobArtifact:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobArtifact:
-        """The artifact that `asdict` gave, before or after a turn as JSON."""
+        """The artifact that `asdict` gave, before or after a turn as JSON; a file of unknown origin from now on."""
         setup, logits = data.get("setup"), data.get("logits")
         if setup is not None:
             options = tuple((str(key), str(value)) for key, value in setup.get("options", ()))
             setup = Setup(**{**setup, "options": options})
-        return cls(**{**data, "setup": setup, "logits": None if logits is None else tuple(logits)})
+        found = {**data, "setup": setup, "logits": None if logits is None else tuple(logits), "is_checked": False}
+        return cls(**found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from dataclasses import dataclass
 
 from bench.errors import MeasureError, nearest
-from bench.measure.catalogue import DEFAULT_RUNTIME, RUNTIMES, Runtime
+from bench.measure.catalogue import DEFAULT_RUNTIME, RUNTIMES, Runtime, installed_version
 from bench.measure.gpu import gpus
 
 
@@ -61,12 +60,12 @@ def _check_system(runtime: Runtime) -> None:
 
 def _version(runtime: Runtime) -> str:
     package = runtime.packages[0]
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError as error:
+    version = installed_version(package)
+    if version is None:
         raise MeasureError(
             f"runtime {runtime.name!r} is not installed; it is the package {package}; run `{runtime.command}`"
-        ) from error
+        )
+    return version
 
 
 def _check_cuda(runtime: Runtime, version: str) -> None:

@@ -59,7 +59,10 @@ def check_output(found: Sequence[float], expected: Sequence[float], *, precision
     scale = float(np.linalg.norm(other))
     error = float(np.linalg.norm(one - other)) / scale if scale else float(np.linalg.norm(one))
     if precision == "fp32":
-        reason = f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right; export it again"
+        reason = (
+            f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right; "
+            "export it again, or try another runtime"
+        )
         return error, None if error <= LARGEST_ERROR else reason
     lengths = float(np.linalg.norm(one)) * scale
     cosine = float(one @ other) / lengths if lengths else 0.0

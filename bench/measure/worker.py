@@ -89,7 +89,8 @@ class Worker:
         artifact = request["artifact"]
         content = _read(artifact)
         if artifact["format"] not in CHECKS or content is None:
-            return {"details": None}
+            known = ", ".join(CHECKS)
+            raise ValueError(f"a {artifact['format']} file of unknown origin; {known} files can be looked into")
         checks = _import("checks", CHECKS[artifact["format"]])
         return {"details": checks.check(content, request.get("file_limits") or {})}
 

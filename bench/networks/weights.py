@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import nn
 
 from bench.errors import NetworkError
@@ -31,14 +31,18 @@ def save_weights(network: nn.Module, path: Path | str) -> Path:
     return path
 
 
-def load_weights(network: nn.Module, path: Path | str) -> None:
+def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None = None) -> None:
     """Fill `network` in place with the weights at `path`; every name and shape has to match.
+
+    Args:
+        content: of the file, where it was read before; `path` then only names it.
 
     Raises:
         NetworkError: the file is missing or unreadable, or belongs to another architecture or form.
     """
     try:
-        network.load_state_dict(load_file(path), strict=True)
+        weights = load_file(path) if content is None else load(content)
+        network.load_state_dict(weights, strict=True)
     except (FileNotFoundError, SafetensorError) as error:
         raise NetworkError(
             f"weights {str(path)!r} cannot be read ({str(error).splitlines()[0]}); "

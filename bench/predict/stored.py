@@ -72,7 +72,14 @@ def usable(
     Raises:
         MeasureError: what is left was measured under different conditions.
     """
-    fitting = [record for record in records if record.verdict in USABLE_VERDICTS]
+    fitting = [
+        record
+        for record in records
+        if record.verdict in USABLE_VERDICTS
+        # Other forms than the deploy form bear the same architecture, and files of unknown origin none.
+        and record.protocol.get("form", "deploy") == "deploy"
+        and _architecture(record, architectures or {}) is not None
+    ]
     if fingerprint is not None:
         fitting = [record for record in fitting if not same_conditions(_seen(record, fingerprint), fingerprint)]
     _refuse_mixture(fitting)

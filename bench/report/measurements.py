@@ -15,7 +15,10 @@ _HEADING = ("model", "ms", "95 % interval", "to the first", "95 % interval", "to
 def session_table(measurements: Sequence[Measurement]) -> str:
     """One row a measurement, then why a verdict is not `valid`, then what the session could tell apart."""
     comparisons = to_first(measurements)
-    rows = [_row(found, pair) for found, pair in zip(measurements, comparisons, strict=True)]
+    rows = [
+        _row(found, "1" if index == 0 else "-", pair)
+        for index, (found, pair) in enumerate(zip(measurements, comparisons, strict=True))
+    ]
     lines = [table(_HEADING, rows)]
     lines += [f"{found.label}: {found.verdict}: {found.reason}" for found in measurements if found.reason]
     if floor := _floor(measurements):
@@ -47,7 +50,7 @@ def to_first(measurements: Sequence[Measurement]) -> list[Comparison | None]:
     ]
 
 
-def _row(found: Measurement, pair: Comparison | None) -> tuple[str, ...]:
+def _row(found: Measurement, alone: str, pair: Comparison | None) -> tuple[str, ...]:
     if not found.has_figures:
         return (found.label, "-", "-", "-", "-", "-", found.verdict)
     summary = summarise(found)
@@ -56,7 +59,7 @@ def _row(found: Measurement, pair: Comparison | None) -> tuple[str, ...]:
         found.label,
         f"{summary.median_ms:.3f}",
         f"[{summary.low_ms:.3f}, {summary.high_ms:.3f}]",
-        "1" if pair is None else f"{pair.ratio:.4f} {pair.verdict}",
+        alone if pair is None else f"{pair.ratio:.4f} {pair.verdict}",
         "" if pair is None else f"[{pair.low:.4f}, {pair.high:.4f}]",
         f"{summary.ratio_to_reference:.4f}",
         verdict,

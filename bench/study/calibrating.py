@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Job, exclusive, fingerprint, make_artifact, measure, resolve_runner, same_conditions
+from bench.errors import ExportError, FoldError
+from bench.measure import Job, exclusive, make_artifact, measure, resolve_runner, shared
 from bench.measure.artifacts import reference_architecture
+from bench.measure.catalogue import RUNTIMES
 from bench.measure.exclusive import cpu_lock_folder
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space
 from bench.store import Store
 from bench.study.measuring import keep
-from bench.study.screening import fitted
+from bench.study.screening import fitted, plain_conditions
 
 # Networks of one session share its restarts and its reference: a third of the time of a session each.
 _TOGETHER = 6
+_LIMIT_S = 60.0
 
 Progress = Callable[[int, int], None]
 
@@ -50,19 +54,19 @@ def calibrate(
     chosen = choose(space, count, seed=seed, costs=cost_quantities)
     known = _known(store, runner=runner, runtime=found.runtime, threads=threads)
     missing = [architecture for architecture in chosen if architecture.id not in known]
-    done = len(chosen) - len(missing)
-    if progress is not None:
-        progress(done, len(chosen))
+    done = 0
     for group in _groups(missing):
         with tempfile.TemporaryDirectory(prefix="bench-calibrate-") as folder:
-            job = _job(group, Path(folder), runner=runner, runtime=found.runtime, threads=threads, seed=seed)
-            with exclusive(cpu_lock_folder()):
-                measurements = measure(job)
-        for measurement in measurements:
-            keep(store, measurement)
+            with shared(cpu_lock_folder()):
+                job = _job(group, Path(folder), runner=runner, runtime=found.runtime, threads=threads, seed=seed)
+            if job is not None:
+                with exclusive(cpu_lock_folder()):
+                    measurements = measure(job)
+                for measurement in measurements:
+                    keep(store, measurement)
         done += len(group)
         if progress is not None:
-            progress(done, len(chosen))
+            progress(done, len(missing))
     return fitted(store, runner=runner, runtime=found.runtime, threads=threads)
 
 
@@ -74,35 +78,37 @@ def _groups(architectures: list[Architecture]) -> Iterator[list[Architecture]]:
         yield from (same[begin : begin + _TOGETHER] for begin in range(0, len(same), _TOGETHER))
 
 
-def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, threads: int, seed: int) -> Job:
-    reference, _ = make_artifact(reference_architecture(_side(group[0])), folder, "reference", runtime=runtime)
-    artifacts = tuple(
-        make_artifact(architecture, folder, f"calibration {architecture.id}", runtime=runtime)[0]
-        for architecture in group
-    )
+def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, threads: int, seed: int) -> Job | None:
+    """A quick session of the group; None where none of it can be exported."""
+    side = _side(group[0])
+    reference, _ = make_artifact(reference_architecture(side), folder, "reference", runtime=runtime)
+    artifacts = []
+    for architecture in group:
+        # One that cannot be exported must not stop the others, now and whenever this is taken up again.
+        with contextlib.suppress(ExportError, FoldError):
+            artifacts.append(make_artifact(architecture, folder, f"calibration {architecture.id}", runtime=runtime)[0])
+    if not artifacts:
+        return None
     return Job(
-        artifacts=artifacts,
+        artifacts=tuple(artifacts),
         reference=reference,
-        resolution=_side(group[0]),
+        resolution=side,
         runner=runner,
         runtime=runtime,
         threads=threads,
+        precision=RUNTIMES[runtime].precisions[0],
+        limit_s=_LIMIT_S * len(artifacts),
         seed=seed,
     )
 
 
 def _known(store: Store, *, runner: str, runtime: str, threads: int) -> set[str]:
     """Architectures that were timed under these conditions."""
-    from bench.predict.stored import USABLE_VERDICTS
+    from bench.predict import usable
 
-    here = fingerprint(runner=runner, runtime=runtime, threads=threads)
-    return {
-        record.architecture_id
-        for record in store.all_measurements(runner=runner, runtime=runtime, threads=threads)
-        if record.architecture_id is not None
-        and record.verdict in USABLE_VERDICTS
-        and not same_conditions({key: record.fingerprint.get(key) for key in here}, here)
-    }
+    records = store.all_measurements(runner=runner, runtime=runtime, threads=threads)
+    here = plain_conditions(runner=runner, runtime=runtime, threads=threads)
+    return {sample.architecture.id for sample in usable(records, here)}
 
 
 def _side(architecture: Architecture) -> int:

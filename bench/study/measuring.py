@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from bench.measure import (
     make_form,
     measure,
     resolve_runner,
+    shared,
     summarise,
 )
 from bench.measure.artifacts import REFERENCE, reference_architecture
+from bench.measure.catalogue import RUNTIMES
 from bench.measure.exclusive import cpu_lock_folder
 from bench.measure.measurement import samples_of
 from bench.measure.protocol import Progress
@@ -40,7 +42,7 @@ class Conditions:
         runner: "cpu", "cuda" or "apple".
         runtimes: names of `catalogue.RUNTIMES`; empty takes the runner's usual one.
         threads: of each runtime; several give several rows.
-        precision: of runtimes that can choose.
+        precision: of runtimes that can choose; None: each one's usual.
         channels_last: memory format of torch.
         forms: "deploy", "train" or "timm"; several give several rows.
         resolution: of the input; None: each model's own.
@@ -55,7 +57,7 @@ class Conditions:
     runner: str = "cpu"
     runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = (1,)
-    precision: str = "fp32"
+    precision: str | None = None
     channels_last: bool = False
     forms: tuple[str, ...] = ("deploy",)
     resolution: int | None = None
@@ -71,11 +73,12 @@ class Conditions:
         names = self.runtimes or (resolve_runner(self.runner).runtime,)
         for name in names:
             resolve_runner(self.runner, runtime=name)
+        _check_cpus(self.cpus)
         return tuple(
             Setup(
                 runtime=name,
                 threads=threads,
-                precision=self.precision,
+                precision=self.precision or RUNTIMES[name].precisions[0],
                 channels_last=self.channels_last,
                 options=self.options,
             )
@@ -90,7 +93,7 @@ def measure_models(
     *,
     store: Store | None = None,
     progress: Progress | None = None,
-    announce: Any = None,
+    announce: Callable[[str], None] | None = None,
 ) -> tuple[Measurement, ...]:
     """Times all models in one session beside FastViT-T8; one measurement for each model, setup and form.
 
@@ -107,10 +110,11 @@ def measure_models(
     setups = conditions.setups()
     tell = announce or (lambda text: None)
     with tempfile.TemporaryDirectory(prefix="bench-artifacts-") as folder:
-        job = make_job(models, conditions, setups, Path(folder), tell)
-        with ExitStack() as stack:
-            tell("waiting for the CPU")
-            stack.enter_context(exclusive(cpu_lock_folder()))
+        # Another session may be timing: preparing waits for it as training does.
+        with shared(cpu_lock_folder()):
+            job = make_job(models, conditions, setups, Path(folder), tell)
+        tell("waiting for the CPU")
+        with exclusive(cpu_lock_folder()):
             found = measure(job, progress=progress)
     if store is not None:
         for measurement in found:
@@ -119,12 +123,16 @@ def measure_models(
 
 
 def make_job(
-    models: Sequence[Model | Path], conditions: Conditions, setups: Sequence[Setup], folder: Path, tell: Any
+    models: Sequence[Model | Path],
+    conditions: Conditions,
+    setups: Sequence[Setup],
+    folder: Path,
+    tell: Callable[[str], None],
 ) -> Job:
     """The session, its artifacts made or read."""
     artifacts = []
     for model in models:
-        for setup in setups:
+        for setup in _fitting(model, setups, conditions.forms):
             for form in conditions.forms:
                 tell(f"preparing {model.name}")
                 artifacts.append(_artifact(model, conditions, setup, form, folder))
@@ -134,7 +142,11 @@ def make_job(
     )
     tell(f"preparing the reference {REFERENCE}")
     reference, _ = make_artifact(
-        reference_architecture(side), folder, f"{REFERENCE} (reference)", runtime=setups[0].runtime
+        reference_architecture(side),
+        folder,
+        f"{REFERENCE} (reference)",
+        runtime=setups[0].runtime,
+        precision=setups[0].precision,
     )
     protocol: dict[str, Any] = {} if conditions.is_quick else dict(FULL)
     if conditions.target is not None:
@@ -156,26 +168,55 @@ def make_job(
     )
 
 
-def keep(store: Store, measurement: Measurement, *, trial_id: int | None = None) -> None:
-    """Writes a measurement with its summary and samples."""
-    data = measurement.to_dict()
+def keep(store: Store, measurement: Measurement) -> None:
+    """Writes a measurement outside any study with its summary and samples."""
+    summary = asdict(summarise(measurement)) if measurement.has_figures else {}
+    record(store, measurement.to_dict(), summary)
+
+
+def record(
+    store: Store, measurement: Mapping[str, Any], summary: Mapping[str, Any], *, trial_id: int | None = None
+) -> None:
+    """Writes a measurement as `Measurement.to_dict` gives it."""
+    names = ("architecture_id", "runner", "runtime", "threads", "resolution", "artifact_sha256", "verdict", "reason")
     store.record_measurement(
         trial_id=trial_id,
-        architecture_id=measurement.architecture_id,
-        runner=measurement.runner,
-        runtime=measurement.runtime,
-        threads=measurement.threads,
-        resolution=measurement.resolution,
-        artifact_sha256=measurement.artifact_sha256,
-        verdict=measurement.verdict,
-        reason=measurement.reason,
-        protocol=data["protocol"],
-        fingerprint=data["fingerprint"],
-        summary=asdict(summarise(measurement)) if measurement.has_figures else {},
-        samples=samples_of(data),
-        label=measurement.label,
-        session=measurement.session,
+        **{name: measurement[name] for name in names},
+        protocol=measurement["protocol"],
+        fingerprint=measurement["fingerprint"],
+        summary=summary,
+        samples=samples_of(measurement),
+        label=measurement["label"],
+        session=measurement["session"],
     )
+
+
+def _fitting(model: Model | Path, setups: Sequence[Setup], forms: Sequence[str]) -> list[Setup]:
+    """The setups that can run a model: any for a network, those that read its format for a file."""
+    if not isinstance(model, Path):
+        return list(setups)
+    if tuple(forms) != ("deploy",):
+        raise MeasureError(f"{model} with --form {', '.join(forms)}; a file is timed as it is; leave --form out")
+    kind = model.suffix.removeprefix(".").lower()
+    fitting = [setup for setup in setups if kind in RUNTIMES[setup.runtime].formats]
+    if not fitting:
+        names = [name for name, runtime in RUNTIMES.items() if kind in runtime.formats]
+        raise MeasureError(
+            f"{model} is no file for {', '.join(setup.runtime for setup in setups)}; {', '.join(names) or 'nothing'} "
+            f"reads .{kind}; give --runtime {names[0] if names else 'another, and export it so'}"
+        )
+    return fitting
+
+
+def _check_cpus(cpus: tuple[int, ...] | None) -> None:
+    if cpus is None:
+        return
+    if not hasattr(os, "sched_getaffinity"):
+        raise MeasureError("--cpus; this system cannot pin a process; leave it out")
+    allowed = os.sched_getaffinity(0)
+    if not cpus or not set(cpus) <= allowed:
+        told = ",".join(map(str, sorted(allowed)))
+        raise MeasureError(f"--cpus {','.join(map(str, cpus)) or 'none'}; this process may use {told}; choose of these")
 
 
 def _artifact(model: Model | Path, conditions: Conditions, setup: Setup, form: str, folder: Path) -> JobArtifact:
@@ -187,7 +228,13 @@ def _artifact(model: Model | Path, conditions: Conditions, setup: Setup, form: s
         label = model.name if form == "deploy" else f"{model.name} ({form} form)"
         if form == "deploy":
             found, _ = make_artifact(
-                model.architecture, folder, label, runtime=setup.runtime, seed=conditions.seed, resolution=side
+                model.architecture,
+                folder,
+                label,
+                runtime=setup.runtime,
+                seed=conditions.seed,
+                resolution=side,
+                precision=setup.precision,
             )
         else:
             found = make_form(

@@ -63,7 +63,11 @@ def worst_corner(
     reference_ms = {}
     for resolution, reference in references.items():
         is_largest = resolution == int(largest.settings["input_resolution"])
-        timed = artifact if is_largest else replace(JobArtifact.from_dict(reference), label="reference-again")
+        timed = (
+            artifact
+            if is_largest
+            else replace(JobArtifact.from_dict(reference), label="reference-again", is_checked=True)
+        )
         summary = _timed(config, timed, reference, resolution)
         reference_ms[str(resolution)] = summary.median_ms / summary.ratio_to_reference
         if is_largest:
@@ -77,7 +81,7 @@ def _timed(config: StudyConfig, artifact: JobArtifact, reference: Mapping[str, A
         (measurement,) = measure(job)
     if not measurement.has_figures:
         raise SearchError(
-            f"the largest network that the rules allow could not be timed: {measurement.reason}; "
+            f"{artifact.label} at {resolution} px, which bounds the study, could not be timed: {measurement.reason}; "
             "bound the networks with --rule, or raise timing.deadline_s"
         )
     return summarise(measurement)

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.errors import MeasureError, SearchError
-from bench.measure import fingerprint
+from bench.measure import Setup, fingerprint
+from bench.measure.catalogue import RUNTIMES
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, Store
@@ -51,14 +52,26 @@ def fitted(store: Reader, *, runner: str, runtime: str, threads: int) -> Any:
     """The latency model of a runner with its error (`bench.predict.Calibration`), of all that the store holds of it.
 
     Raises:
-        MeasureError: too few measurements, or of several kinds of conditions.
+        MeasureError: too few measurements.
     """
     from bench.predict import fit_from_store
 
-    return fit_from_store(
-        store,
-        {**fingerprint(runner=runner, runtime=runtime, threads=threads), "precision": "fp32", "channels_last": False},
-    )
+    return fit_from_store(store, plain_conditions(runner=runner, runtime=runtime, threads=threads))
+
+
+def plain_conditions(*, runner: str, runtime: str, threads: int) -> dict[str, Any]:
+    """The fingerprint of measurements as studies and calibrations make them on this machine.
+
+    Whoever times something pinned, in half precision or beside a reference of another setup makes other figures.
+    """
+    setup = Setup(runtime=runtime, threads=threads, precision=RUNTIMES[runtime].precisions[0])
+    return {
+        **fingerprint(runner=runner, runtime=runtime, threads=threads),
+        "precision": setup.precision,
+        "channels_last": False,
+        "options": {},
+        "cpus": None,
+    }
 
 
 def keep_model(store: Store, study_id: int, model: Mapping[str, Any] | None) -> None:

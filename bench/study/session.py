@@ -14,13 +14,13 @@ from typing import Any
 from bench import pareto
 from bench.errors import SearchError
 from bench.measure import same_conditions
-from bench.measure.measurement import samples_of
 from bench.networks.cost import cost_quantities
 from bench.space import CostFunction, Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report
 from bench.study.halving import rung_images
+from bench.study.measuring import record
 from bench.study.objectives import directions, parse_objectives, values
 from bench.study.plan import PlannedJob
 from bench.study.provenance import fidelity_differences
@@ -256,24 +256,10 @@ class Session:
 
     def _measured(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         found = update["measurement"]
-        self.store.record_measurement(
-            trial_id=trial_id,
-            architecture_id=found["architecture_id"],
-            runner=found["runner"],
-            runtime=found["runtime"],
-            threads=found["threads"],
-            resolution=found["resolution"],
-            artifact_sha256=found["artifact_sha256"],
-            verdict=found["verdict"],
-            reason=found["reason"],
-            protocol=found["protocol"],
-            fingerprint=found["fingerprint"],
-            summary=update["summary"],
-            samples=samples_of(found),
-            label=found["label"],
-            session=found["session"],
-        )
+        record(self.store, found, update["summary"], trial_id=trial_id)
         self.store.add_stage_seconds(trial_id, update["seconds"])
+        if not update["summary"]:
+            return  # its own failure is on the way, with the reason
         if self._conditions is None:
             self._conditions = found["fingerprint"]
         if differences := same_conditions(self._conditions, found["fingerprint"]):

@@ -34,6 +34,7 @@ import numpy as np
 
 from bench.measure import FULL, Job, JobArtifact, compare, fingerprint, make_artifact, make_form, measure, summarise
 from bench.measure.artifacts import reference_architecture
+from bench.measure.exclusive import cpu_lock_folder, exclusive
 from bench.space import Architecture, load_space
 from bench.space.sampling import draw
 
@@ -70,7 +71,7 @@ def main() -> None:
     arguments = _arguments()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     found = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    with tempfile.TemporaryDirectory(prefix="bench-trust-") as folder:
+    with exclusive(cpu_lock_folder()), tempfile.TemporaryDirectory(prefix="bench-trust-") as folder:
         for name in arguments.parts or _PARTS:
             if name in found and name not in arguments.again:
                 continue
@@ -90,7 +91,8 @@ def same_file_under_two_names(folder: Path) -> dict[str, Any]:
         with _busy() if is_busy else contextlib.nullcontext():
             a, b = _session(replace(first, label="a"), replace(first, label="b"), folder=folder, seed=number)
         pair = compare(a, b)
-        sessions.append({"is_busy": is_busy, "verdict": a.verdict, "reason": a.reason, **asdict(pair)})
+        told = {"is_busy": is_busy, "verdict": a.verdict, "reason": a.reason, "restarts": len(a.samples)}
+        sessions.append({**told, **asdict(pair)})
         print(f"  {number + 1}/20 {pair.ratio:.4f} [{pair.low:.4f}, {pair.high:.4f}] {a.verdict}", flush=True)
     return {
         "covered": sum(found["low"] <= 1 <= found["high"] for found in sessions),
@@ -117,6 +119,8 @@ def known_difference(folder: Path) -> dict[str, Any]:
         sessions.append(asdict(pair))
         print(f"  {number + 1}/20 {pair.ratio:.4f} {pair.verdict} (truth {truth.ratio:.4f})", flush=True)
     right = [found for found in sessions if found["low"] > 1 and abs(found["ratio"] - truth.ratio) <= 0.015]
+    if not 1.03 <= truth.ratio <= 1.08:
+        raise SystemExit(f"the longer network takes {truth.ratio:.3f} times as long; about 1.05 is wanted")
     return {"truth": asdict(truth), "found_and_right": len(right), "sessions": sessions}
 
 
@@ -159,8 +163,10 @@ def screening(folder: Path) -> dict[str, Any]:
     t8 = replace(reference, label="fastvit_t8")
     single = [_timed(Job(artifacts=(t8,), reference=reference, resolution=256, seed=seed)) for seed in range(5)]
     apart = sum(_timed(Job(artifacts=(found,), reference=reference, resolution=256)) for found in networks)
-    together = _timed(Job(artifacts=tuple(networks), reference=reference, resolution=256, deadline_s=600.0))
+    together = _timed(Job(artifacts=tuple(networks), reference=reference, resolution=256, limit_s=1800.0))
+    full = [_timed(Job(artifacts=(t8,), reference=reference, resolution=256, seed=seed, **FULL)) for seed in range(3)]
     return {
+        "t8_full_seconds": statistics.median(full),
         "t8_seconds": statistics.median(single),
         "t8_seconds_all": single,
         "forty_sessions_seconds": apart,
@@ -210,7 +216,7 @@ def _session(
 def _timed(job: Job) -> float:
     begin = time.monotonic()
     for found in measure(job):
-        if not found.has_figures:
+        if not found.has_figures or len(found.samples) < job.restarts:
             raise SystemExit(f"{found.label}: {found.reason}")
     return time.monotonic() - begin
 

@@ -47,6 +47,23 @@ def test_bootstrap_covers_the_true_median_of_hierarchical_data(restarts: int, lo
     assert low <= hits / NUM_SIMULATIONS <= high
 
 
+def test_coverage_survives_stopping_when_precise_enough() -> None:
+    """Looking at 6, 9, 12 ... restarts and stopping by a 98 % interval, as a session does."""
+    random = np.random.default_rng(8)
+    hits = stopped = 0
+    for _ in range(NUM_SIMULATIONS):
+        blocks = random.normal(0, 0.012, (24, 1)) + random.normal(0, 0.004, (24, 4))
+        for count in (6, 9, 12, 15, 18, 21, 24):
+            low, high = bootstrap_interval(blocks[:count], confidence=0.98)
+            if (high - low) / 2 <= 0.01:
+                break
+        stopped += count < 24
+        low, high = bootstrap_interval(blocks[:count])
+        hits += low <= 0 <= high
+    assert stopped > NUM_SIMULATIONS / 2
+    assert hits / NUM_SIMULATIONS >= 0.9
+
+
 def test_bootstrap_covers_the_median_of_a_skewed_distribution() -> None:
     random = np.random.default_rng(1)
     hits = 0

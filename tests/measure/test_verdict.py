@@ -21,13 +21,14 @@ def session(
     twin: float = 1.0,
     drift: float = 0.0,
     contended: tuple[bool, ...] = (False,) * BLOCKS,
+    restarts: int = RESTARTS,
 ) -> Measurement:
     """Six quiet processes of 10 ms each, except for what is asked for."""
     random = np.random.default_rng(0)
-    trend = np.exp(np.linspace(0, drift, RESTARTS * BLOCKS)).reshape(RESTARTS, BLOCKS, 1)
+    trend = np.exp(np.linspace(0, drift, restarts * BLOCKS)).reshape(restarts, BLOCKS, 1)
 
     def samples(factor: float, noise: float) -> Any:
-        own = random.normal(0, noise, (RESTARTS, BLOCKS, 1)) + random.normal(0, 0.001, (RESTARTS, BLOCKS, RUNS))
+        own = random.normal(0, noise, (restarts, BLOCKS, 1)) + random.normal(0, 0.001, (restarts, BLOCKS, RUNS))
         values = (1e7 * factor * trend * np.exp(own)).astype(int)
         return tuple(tuple(tuple(int(run) for run in block) for block in process) for process in values)
 
@@ -36,7 +37,8 @@ def session(
         samples=samples(1.2, ratio_noise),
         reference_samples=samples(1.0, 0.0005),
         twin_samples=samples(twin, 0.0005),
-        contended=(contended,) * RESTARTS,
+        contended=(contended,) * restarts,
+        protocol={},
     )
 
 
@@ -70,10 +72,52 @@ def test_device_that_slows_itself_down_is_throttled() -> None:
     hot = {"contention": None, "throttling": "the GPU was too hot"}
     assert verdict_of(session(), [hot, CALM])[0] == "throttled"
     assert verdict_of(session(), [hot, *(CALM,) * 9])[0] == "valid"  # once in ten stretches is an accident
-    verdict, reason = verdict_of(session(drift=0.3))
+    verdict, reason = verdict_of(session(drift=0.3, restarts=12))
     assert verdict == "throttled"
-    assert "steadily slower, by 35 %" in (reason or "")
-    assert steady_drift(session(drift=-0.3)) is None  # becoming faster is no throttling
+    assert "steadily slower, by 3" in (reason or "")
+    assert steady_drift(session(drift=-0.3, restarts=12)) is None  # becoming faster is no throttling
+    assert steady_drift(session(drift=0.3)) is None  # six processes are too few to tell a drift from luck
+
+
+def test_drift_is_not_seen_where_processes_are_only_lucky() -> None:
+    random = np.random.default_rng(1)
+    seen = 0
+    for _ in range(100):
+        luck = np.exp(random.normal(0, 0.07, 12))
+        measurement = session(restarts=12)
+        slowed = tuple(
+            tuple(tuple(round(run * factor) for run in block) for block in process)
+            for process, factor in zip(measurement.reference_samples, luck, strict=True)
+        )
+        seen += steady_drift(dataclasses.replace(measurement, reference_samples=slowed)) is not None
+    assert seen <= 3
+
+
+def test_missing_restarts_are_no_precision() -> None:
+    short = session(restarts=2)
+    verdict, reason = verdict_of(dataclasses.replace(short, protocol={"restarts": 6}))
+    assert verdict == "not_converged"
+    assert "2 restarts of at least 6 before the time was over" in (reason or "")
+
+
+def test_a_disturbed_restart_is_left_aside_where_enough_others_are_clean() -> None:
+    measurement = session(restarts=7)
+    flags = ((True,) * BLOCKS, *((False,) * BLOCKS,) * 6)
+    busy = {"contention": "others used 90 % of a core", "throttling": None}
+    spoilt = dataclasses.replace(measurement, contended=flags, protocol={"restarts": 6})
+    assert verdict_of(spoilt, [busy, CALM])[0] == "valid"
+    assert verdict_of(dataclasses.replace(spoilt, protocol={"restarts": 7}), [busy, CALM])[0] == "contended"
+
+
+def test_lost_twin_is_noise() -> None:
+    lost = dataclasses.replace(session(), twin_samples=((),) * 6, protocol={"twin": "always"})
+    assert verdict_of(lost)[0] == "noisy"
+    assert verdict_of(dataclasses.replace(lost, protocol={"twin": "never"}))[0] == "valid"
+
+
+def test_a_system_that_tells_nothing_is_named() -> None:
+    blind = {**CALM, "others": None}
+    assert verdict_of(session(), [blind]) == ("valid", "but what else used the CPU is not told by this system")
 
 
 def test_what_comes_first_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 from bench.measure import Measurement
 from bench.report.measurements import session_data, session_table, to_first
@@ -67,3 +68,5 @@ def test_data_is_plain_and_leaves_samples_out_unless_asked() -> None:
 def test_what_failed_is_compared_with_nothing() -> None:
     assert to_first([]) == []
     assert to_first([FAILED, SESSION]) == [None, None]
+    row = next(line for line in session_table([FAILED, SESSION]).splitlines() if line.startswith("first"))
+    assert re.search(r"\] +- +2\.", row), row

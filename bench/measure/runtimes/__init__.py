@@ -21,5 +21,8 @@ class Model(Protocol):
     def time(self, iterations: int) -> Sequence[int]:
         """Nanoseconds of each of `iterations` runs back to back, output fetched."""
 
+    def output(self) -> Sequence[float]:
+        """The output of the last run, flat."""
+
     def is_finite(self) -> bool:
         """Whether the output of the last run is free of NaN and infinity."""

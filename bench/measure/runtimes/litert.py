@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 _DELEGATE = "DELEGATE"
 
@@ -59,8 +59,12 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(task: dict[str, Any]) -> LiteRtModel:
-    """An interpreter of the file's bytes."""
-    interpreter = Interpreter(model_content=task["content"], num_threads=task["threads"])
+    """An interpreter of the file's bytes; `task["is_plain"]` asks for one without delegates."""
+    # Plain: without XNNPACK, so that an error of the delegate is seen.
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if task.get("is_plain") else OpResolverType.AUTO
+    interpreter = Interpreter(
+        model_content=task["content"], num_threads=task["threads"], experimental_op_resolver_type=resolver
+    )
     inputs = interpreter.get_input_details()
     picture = _picture(inputs, task["resolution"])
     interpreter.allocate_tensors()

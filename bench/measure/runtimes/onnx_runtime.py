@@ -68,7 +68,7 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
         )
     if provider != "CPUExecutionProvider" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # CUDA's libraries from the packages that torch or pip brought
-    return {"onnxruntime": ort.__version__, "numpy": np.__version__, "threads": settings["threads"]}
+    return {"onnxruntime": ort.__version__, "numpy": np.__version__, "threads": settings["threads"], "clock": "wall"}
 
 
 def load(task: dict[str, Any]) -> OnnxModel:
@@ -142,5 +142,7 @@ def _input_shape(session: ort.InferenceSession, resolution: int) -> tuple[int, .
         raise ValueError(f"its inputs are {found}; one float32 input of shape {list(wanted)} is needed; export it so")
     fixed = [(have, want) for have, want in zip(inputs[0].shape, wanted, strict=True) if isinstance(have, int)]
     if any(have != want for have, want in fixed):
-        raise ValueError(f"its input is {inputs[0].shape}, the job times {list(wanted)}; export it at that resolution")
+        raise ValueError(
+            f"its input is {inputs[0].shape}, the job times {list(wanted)}; give --resolution, or export it so"
+        )
     return wanted

@@ -71,7 +71,9 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
     """Takes the threads on and looks for the device."""
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)
-    details: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda}
+    # What its figures are: on a GPU the device's own time, without copies of input and output.
+    clock = "cuda events" if settings["runner"] == "cuda" else "wall"
+    details: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda, "clock": clock}
     if settings["runner"] == "cuda":
         if not torch.cuda.is_available():
             raise RuntimeError("torch finds no usable GPU; a CUDA build of torch and an NVIDIA driver are needed")
@@ -88,7 +90,7 @@ def load(task: dict[str, Any]) -> TorchModel:
     artifact, size, device = task["artifact"], task["resolution"], torch.device(task["runner"])
     memory = torch.channels_last if task["channels_last"] else torch.contiguous_format
     precision = _TYPES[task["precision"]]
-    network = _network(artifact)
+    network = _network(artifact, task["content"])
     operators = _operators(network)
     network = network.to(device, precision).to(memory_format=memory)
     pixels = np.random.default_rng(0).standard_normal((1, 3, size, size), dtype=np.float32)
@@ -97,7 +99,7 @@ def load(task: dict[str, Any]) -> TorchModel:
     return TorchModel(_RUNS[task["runtime"]](network, picture), picture, details)
 
 
-def _network(artifact: dict[str, Any]) -> torch.nn.Module:
+def _network(artifact: dict[str, Any], content: bytes) -> torch.nn.Module:
     from bench.networks.weights import load_weights
 
     if artifact["form"] == "timm":
@@ -105,7 +107,7 @@ def _network(artifact: dict[str, Any]) -> torch.nn.Module:
         from timm.utils.model import reparameterize_model
 
         network = timm.create_model(artifact["architecture"]["timm"], pretrained=False)
-        load_weights(network, artifact["path"])
+        load_weights(network, artifact["path"], content=content)
         with contextlib.redirect_stdout(None):
             folded: torch.nn.Module = reparameterize_model(network.eval())
         return folded.eval()
@@ -114,7 +116,7 @@ def _network(artifact: dict[str, Any]) -> torch.nn.Module:
     from bench.space import Architecture
 
     network = build(Architecture.from_dict(artifact["architecture"]))
-    load_weights(network, artifact["path"])
+    load_weights(network, artifact["path"], content=content)
     return (fold(network.eval()) if artifact["form"] == "deploy" else network).eval()
 
 

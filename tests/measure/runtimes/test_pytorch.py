@@ -26,6 +26,7 @@ def weights_of(name: str, folder: Path, *, num_classes: int = 1000) -> JobArtifa
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         architecture_id=architecture.id,
         architecture=architecture.to_dict(),
+        is_checked=True,
     )
 
 
