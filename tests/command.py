@@ -51,10 +51,10 @@ def arguments(*words: object) -> list[str]:
     return [sys.executable, "-m", "bench", *map(str, words)]
 
 
-def bench(*words: object, cwd: Path) -> Ended:
+def bench(*words: object, cwd: Path, limit_s: float = LIMIT_S) -> Ended:
     """Runs a command to its end."""
     with started(*words, cwd=cwd) as process:
-        out, err = process.communicate(timeout=LIMIT_S)
+        out, err = process.communicate(timeout=limit_s)
     return Ended(code=process.returncode, out=out, err=err)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bench.measure.health import MOST_OTHERS, MOST_STEAL, GpuWindow, Window, gpu_throttling
+from bench.measure.health import MOST_OTHERS, GpuWindow, Window, gpu_throttling
 
 OK, WARN, BAD = "ok", "warn", "bad"
 
 # Of one core: a neighbour that is busy half of the time leaves no block alone.
 _BAD_OTHERS = 0.5
-_BAD_STEAL = 0.05
+# A host of one's own has none.
+_SOME_STEAL, _BAD_STEAL = 0.005, 0.05
 # Kernel documentation (accounting/psi): the share of time in which something runnable had to wait.
 _MOST_PRESSURE = 0.1
 _HOT_C, _TOO_HOT_C = 85, 95
@@ -94,7 +95,7 @@ def _others(window: Window, conditions: Conditions) -> Check:
 
 
 def _steal(window: Window) -> Check:
-    status = _grade(window.steal - window.uncertainty, MOST_STEAL, _BAD_STEAL)
+    status = _grade(window.steal - window.uncertainty, _SOME_STEAL, _BAD_STEAL)
     advice = None if status == OK else "other guests use this host: measure later, or on a host of its own"
     return Check(name="steal", status=status, finding=f"{100 * window.steal:.1f} % of a core", advice=advice)
 

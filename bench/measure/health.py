@@ -28,7 +28,9 @@ __all__ = [
 
 # Of one core. A second process on the other of two cores is seen from here on in the milliseconds.
 MOST_OTHERS = 0.05
-MOST_STEAL = 0.005
+# Another guest's CPU time is others' like any; on a shared host some percent of it are always there, and the ratio of
+# interleaved networks does not feel them.
+MOST_STEAL = 0.05
 # nvbench repeats what ran below this share of the GPU's clock.
 LEAST_SM_CLOCK = 0.75
 LEAST_CPU_CLOCK = 0.9

@@ -38,7 +38,7 @@ from bench.measure.exclusive import cpu_lock_folder, exclusive
 from bench.space import Architecture, load_space
 from bench.space.sampling import draw
 
-_LIMIT_S = 60.0
+_LIMIT_S = 40.0
 _PLAIN_LOOP = """
 import sys, time
 import numpy as np

@@ -197,6 +197,8 @@ def cannot_be_timed(job: EvaluationJob) -> Iterator[Update]:
     yield prepared(architecture)
     update = measured(architecture)
     update["measurement"] |= {"verdict": "failed", "reason": "no answer within its deadline", "samples": []}
+    # As the protocol leaves it: nothing was loaded, so the fingerprint does not say what with.
+    update["measurement"]["fingerprint"] = {**update["measurement"]["fingerprint"], "loaded": None}
     yield update | {"figures": {}, "summary": {}}
     yield {"kind": "failed", "reason": "timing failed: no answer within its deadline"}
 
