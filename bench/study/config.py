@@ -61,8 +61,8 @@ class TimingConfig:
     runtime: Literal["onnxruntime", "torch"] | None = None
     threads: int = 1
     restarts: int = 3
-    blocks: int = 4
-    iterations: int = 4
+    blocks: int = 8
+    iterations: int = 2
     deadline_s: float = 120.0
 
 
