@@ -139,6 +139,7 @@ def timing_job(
         runtime=runtime_of(config),
         threads=timing.threads,
         restarts=timing.restarts,
+        most_restarts=timing.restarts,
         blocks=timing.blocks,
         iterations=timing.iterations,
         deadline_s=timing.deadline_s,
