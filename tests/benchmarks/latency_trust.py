@@ -92,11 +92,11 @@ def same_file_under_two_names(folder: Path) -> dict[str, Any]:
             a, b = _session(replace(first, label="a"), replace(first, label="b"), folder=folder, seed=number)
         pair = compare(a, b)
         told = {"is_busy": is_busy, "verdict": a.verdict, "reason": a.reason, "restarts": len(a.samples)}
-        sessions.append({**told, **asdict(pair)})
+        sessions.append({**told, "pair": asdict(pair)})
         print(f"  {number + 1}/20 {pair.ratio:.4f} [{pair.low:.4f}, {pair.high:.4f}] {a.verdict}", flush=True)
     return {
-        "covered": sum(found["low"] <= 1 <= found["high"] for found in sessions),
-        "largest_deviation": max(abs(found["ratio"] - 1) for found in sessions),
+        "covered": sum(found["pair"]["low"] <= 1 <= found["pair"]["high"] for found in sessions),
+        "largest_deviation": max(abs(found["pair"]["ratio"] - 1) for found in sessions),
         "busy_called_contended": sum(found["verdict"] == "contended" for found in sessions if found["is_busy"]),
         "quiet_called_contended": sum(found["verdict"] == "contended" for found in sessions if not found["is_busy"]),
         "sessions": sessions,
@@ -184,9 +184,9 @@ def deploy_against_timm(folder: Path) -> dict[str, Any]:
             ours, _ = make_artifact(architecture, place, "deploy", runtime=runtime)
             theirs = make_form(architecture, place, "timm", form="timm", runtime=runtime, timm_name=name)
             a, b = _session(theirs, ours, folder=place, runtime=runtime, limit_s=120.0, deadline_s=600.0)
-            rows.append({"model": name, "runtime": runtime, "verdict": b.verdict, **asdict(compare(a, b))})
+            rows.append({"model": name, "runtime": runtime, "verdict": b.verdict, "pair": asdict(compare(a, b))})
             print(f"  {rows[-1]}", flush=True)
-    return {"sessions": rows, **{f"{row['runtime']} {row['model']}": row["ratio"] for row in rows}}
+    return {"sessions": rows, **{f"{row['runtime']} {row['model']}": row["pair"]["ratio"] for row in rows}}
 
 
 _PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
