@@ -27,7 +27,7 @@ from bench.measure.health import Monitor
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
 from bench.measure.restart import Log, Record, Restart, entry, numbers, search_paths, start_request
-from bench.measure.stats import bootstrap_interval, kept_of, log_ratios
+from bench.measure.stats import bootstrap_interval, is_clean, kept_of, log_ratios
 from bench.measure.verdict import judge
 
 # Called with the number of steps that are done and the number of all, which grows while a target is missed.
@@ -180,8 +180,7 @@ class _Session:
         job = self._job
         if (number - job.restarts) % _LOOK_EVERY:
             return False
-        clean = [restart for restart in self._restarts if not all(restart.contended)]
-        if len(clean) < job.restarts:
+        if sum(is_clean(restart.contended) for restart in self._restarts) < job.restarts:
             return False
         for artifact in job.artifacts:
             if self._records[artifact.label].reason is None:

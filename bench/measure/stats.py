@@ -148,13 +148,15 @@ def kept_blocks(contended: Sequence[Sequence[bool]], *, least: int) -> list[list
     all processes. A process that does not count has no index.
     """
     clean = [[index for index, is_contended in enumerate(process) if not is_contended] for process in contended]
-    enough = [
-        blocks if len(blocks) >= min(LEAST_CLEAN_BLOCKS, len(process)) else []
-        for blocks, process in zip(clean, contended, strict=True)
-    ]
+    enough = [blocks if is_clean(process) else [] for blocks, process in zip(clean, contended, strict=True)]
     if sum(bool(blocks) for blocks in enough) >= min(least, len(contended)):
         return enough
     return [list(range(len(process))) for process in contended]
+
+
+def is_clean(process: Sequence[bool]) -> bool:
+    """Whether enough blocks of a process were undisturbed for them to stand for it."""
+    return sum(not is_contended for is_contended in process) >= min(LEAST_CLEAN_BLOCKS, len(process))
 
 
 def block_medians(samples: Samples, kept: Sequence[Sequence[int]]) -> list[Floats]:

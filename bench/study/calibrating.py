@@ -11,7 +11,6 @@ from typing import Any
 from bench.errors import ExportError, FoldError
 from bench.measure import Job, exclusive, make_artifact, measure, resolve_runner, shared
 from bench.measure.artifacts import reference_architecture
-from bench.measure.catalogue import RUNTIMES
 from bench.measure.exclusive import cpu_lock_folder
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space
@@ -96,7 +95,6 @@ def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, 
         runner=runner,
         runtime=runtime,
         threads=threads,
-        precision=RUNTIMES[runtime].precisions[0],
         limit_s=_LIMIT_S * len(artifacts),
         seed=seed,
     )

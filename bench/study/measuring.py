@@ -1,4 +1,4 @@
-"""Times models outside any study: reference points, trials and files, interleaved in one session, kept in the store."""
+"""Times models outside any study: reference points, trials and files, interleaved in one session, and keeps them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,6 @@ def measure_models(
     models: Sequence[Model | Path],
     conditions: Conditions,
     *,
-    store: Store | None = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> tuple[Measurement, ...]:
@@ -100,7 +99,6 @@ def measure_models(
     Args:
         models: networks by name (bench.networks.models), or files to be timed as they are.
         conditions: where and how.
-        store: keeps every measurement with its samples, failed ones too.
         progress: is called with steps done and steps of all.
         announce: is told what is being prepared, in words.
 
@@ -115,11 +113,7 @@ def measure_models(
             job = make_job(models, conditions, setups, Path(folder), tell)
         tell("waiting for the CPU")
         with exclusive(cpu_lock_folder()):
-            found = measure(job, progress=progress)
-    if store is not None:
-        for measurement in found:
-            keep(store, measurement)
-    return found
+            return measure(job, progress=progress)
 
 
 def make_job(

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.errors import MeasureError, SearchError
-from bench.measure import Setup, fingerprint
-from bench.measure.catalogue import RUNTIMES
+from bench.measure import fingerprint
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, Store
@@ -64,10 +63,9 @@ def plain_conditions(*, runner: str, runtime: str, threads: int) -> dict[str, An
 
     Whoever times something pinned, in half precision or beside a reference of another setup makes other figures.
     """
-    setup = Setup(runtime=runtime, threads=threads, precision=RUNTIMES[runtime].precisions[0])
     return {
         **fingerprint(runner=runner, runtime=runtime, threads=threads),
-        "precision": setup.precision,
+        "precision": "fp32",
         "channels_last": False,
         "options": {},
         "cpus": None,
