@@ -10,6 +10,7 @@
     +-- MeasureError (RuntimeError)      something could not be timed
     +-- StoreError (RuntimeError)        the database cannot be opened, read or written
     +-- SearchError (RuntimeError)       a search cannot start or go on
+    +-- ReproduceError (RuntimeError)    a published figure cannot be checked as asked for
     +-- ConfigError (ValueError)         a setting or a flag is not valid
     +-- ContentError (FileNotFoundError) a shipped file, or one named by the user, is not there
     +-- MissingExtra (ImportError)       an optional package is needed and not installed
@@ -66,6 +67,10 @@ class StoreError(BenchError, RuntimeError):
 
 class SearchError(BenchError, RuntimeError):
     """A search cannot start or go on."""
+
+
+class ReproduceError(BenchError, RuntimeError):
+    """A published figure cannot be checked as it was asked for."""
 
 
 class ConfigError(BenchError, ValueError):

@@ -32,7 +32,6 @@ from bench.errors import ExportError
 from bench.networks.cost import Costs, costs
 from bench.networks.families import build
 from bench.networks.fold import fold_proven, randomise
-from bench.networks.plan import check_resolution
 
 if TYPE_CHECKING:
     from bench.space import Architecture
@@ -107,7 +106,7 @@ def prepare(
     side = int(architecture.settings["input_resolution"]) if resolution is None else resolution
     seconds: dict[str, float] = {}
     with _timed(seconds, "build"):
-        network = build(architecture, num_classes=num_classes, seed=seed).double().eval()
+        network = build(architecture, num_classes=num_classes, seed=seed, resolution=side).double().eval()
         # Statistics of a trained network: fresh ones would make the proof and the check of the output
         # vacuous.
         randomise(network, seed=seed)
@@ -165,7 +164,7 @@ def picture(resolution: int) -> Tensor:
 
     Drawn by numpy, as the files of `bench/measure/runtimes` do, most of which have no torch.
     """
-    shape = (1, 3, check_resolution(resolution), resolution)
+    shape = (1, 3, resolution, resolution)
     return torch.from_numpy(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
 
 

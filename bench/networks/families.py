@@ -1,11 +1,16 @@
-"""The families that can be built: name -> factory, imported when first used.
+"""The families that can be built and counted.
 
-A new family is one entry here, one in `bench/networks/cost.py` and its folding rules beside its modules.
+A family is a package `bench/networks/<family>` of four files with one function or one set of rules each: `plan.py`
+(the numbers that an architecture asks for), `operators.py` (`operators`, what it computes), `network.py` (`build`, its
+modules) and `folding.py` (the rules of its deploy form); and an entry in `FAMILIES` here and in
+`bench/space/vocabulary`. They are imported when first used; the first two never import torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bench.errors import NetworkError, nearest
@@ -13,41 +18,72 @@ from bench.errors import NetworkError, nearest
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.networks.operators import Form, Operator
     from bench.space import Architecture
 
-Factory = Callable[["Architecture", int], "nn.Module"]
+FAMILIES = ("fastvit", "mobileone", "efficientnet", "convnext", "cmt")
 
 
-def build(architecture: Architecture, *, num_classes: int = 1000, seed: int = 0) -> nn.Module:
+def build(
+    architecture: Architecture, *, num_classes: int = 1000, seed: int = 0, resolution: int | None = None
+) -> nn.Module:
     """The network of `architecture` in train form, freshly initialised.
 
     The same seed gives the same weights; torch's global random state is left as it was.
+
+    Args:
+        resolution: side of the input in pixels; None: the architecture's own. Only a family whose weights belong to
+            one resolution (CMT's position bias) reads it; its networks then say so as `fixed_resolution`.
+
+    Raises:
+        NetworkError: a family that is not known, no classes, or a resolution that the family cannot take.
     """
     import torch
 
-    factory = _factory(architecture.family)
+    network = _part(architecture.family, "network")
+    _part(architecture.family, "folding")  # so that whoever holds a network can fold it
     if num_classes < 1:
         raise NetworkError(
             f"num_classes is {num_classes}; at least 1 is allowed; give the number of classes of the data"
         )
+    side = int(architecture.settings["input_resolution"]) if resolution is None else resolution
+    next(operators(architecture, resolution=side))  # refuses what the family cannot take
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return factory(architecture, num_classes)
+        built: nn.Module = network.build(architecture, num_classes=num_classes, resolution=side)
+        return built
 
 
-def _factory(family: str) -> Factory:
+def operators(
+    architecture: Architecture,
+    *,
+    form: Form = "deploy",
+    num_classes: int = 1000,
+    resolution: int | None = None,
+    fold_attention_norm: bool = True,
+) -> Iterator[Operator]:
+    """What the network of `architecture` computes for one picture.
+
+    Args:
+        form: "train", or "deploy": folded.
+        resolution: side of the input in pixels; None: the architecture's own.
+        fold_attention_norm: whether the deploy form folds the norm before qkv as well.
+
+    Raises:
+        NetworkError: a family that is not known, or a resolution that it cannot take.
+    """
+    listed: Iterator[Operator] = _part(architecture.family, "operators").operators(
+        architecture,
+        form=form,
+        num_classes=num_classes,
+        resolution=resolution,
+        fold_attention_norm=fold_attention_norm,
+    )
+    return listed
+
+
+def _part(family: str, part: str) -> ModuleType:
     if family not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
         hint = nearest(family, FAMILIES) or "; use one of them"
-        raise NetworkError(f"cannot build family {family!r}; known: {known}{hint}")
-    return FAMILIES[family]()
-
-
-def _fastvit() -> Factory:
-    from bench.networks.fastvit import FastViT
-    from bench.networks.plan import plan_fastvit
-
-    return lambda architecture, num_classes: FastViT(plan_fastvit(architecture), num_classes=num_classes)
-
-
-FAMILIES: dict[str, Callable[[], Factory]] = {"fastvit": _fastvit}
+        raise NetworkError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}{hint}")
+    return import_module(f"bench.networks.{family}.{part}")

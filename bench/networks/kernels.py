@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.networks.mobileone import ConvNorm, MobileOneBlock
+from bench.networks.blocks import ConvNorm, MobileOneBlock
 
 Kernel = tuple[Tensor, Tensor]
 

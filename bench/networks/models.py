@@ -1,4 +1,4 @@
-"""Networks that users name: a reference point of a space, with what other libraries call it."""
+"""Networks that users name: reference points of the shipped spaces, trials, and networks of timm."""
 
 from __future__ import annotations
 
@@ -6,33 +6,62 @@ from dataclasses import dataclass
 
 from bench.space import Architecture
 
-# Reference point -> name in timm, where timm has the published network.
+# Reference point -> the same network's name in timm, where timm has it.
 TIMM_NAMES = {
-    name: name
-    for name in (
-        *("fastvit_t8", "fastvit_t12", "fastvit_s12", "fastvit_sa12", "fastvit_sa24", "fastvit_sa36", "fastvit_ma36"),
-    )
+    **{f"fastvit_{variant}": f"fastvit_{variant}" for variant in ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36")},
+    **{f"mobileone_s{number}": f"mobileone_s{number}" for number in range(5)},
+    **{f"efficientnet_b{number}": f"efficientnet_b{number}" for number in range(7)},
+    "efficientnetv2_s": "efficientnetv2_s",
+    "convnext_t": "convnext_tiny",
+    "convnext_s": "convnext_small",
+    "convnext_b": "convnext_base",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A network with a name.
+    """A network that is built here.
 
     Attributes:
-        name: as the user gave it: a reference point, or STUDY/NUMBER.
+        name: of the reference point, or STUDY/NUMBER.
         architecture: of it.
+        resolution: that it is timed at; its deployment resolution unless the user says another.
     """
 
     name: str
     architecture: Architecture
+    resolution: int
+
+    @property
+    def label(self) -> str:
+        """The name, with the resolution where that is not the architecture's own."""
+        is_own = self.resolution == int(self.architecture.settings["input_resolution"])
+        return self.name if is_own else f"{self.name}@{self.resolution}"
 
     @property
     def timm_name(self) -> str | None:
         """What timm calls it; None where timm has no such network."""
         return TIMM_NAMES.get(self.name)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimmModel:
+    """A network that timm builds, for comparisons; it belongs to no space.
+
+    Attributes:
+        timm_name: in timm.
+        resolution: that it is timed at.
+    """
+
+    timm_name: str
+    resolution: int
+
     @property
-    def resolution(self) -> int:
-        """Of its deployment."""
-        return int(self.architecture.settings["input_resolution"])
+    def name(self) -> str:
+        """As users write it."""
+        return f"timm:{self.timm_name}"
+
+    @property
+    def label(self) -> str:
+        """As users write it, with the resolution."""
+        return f"{self.name}@{self.resolution}"

@@ -34,6 +34,8 @@ def save_weights(network: nn.Module, path: Path | str) -> Path:
 def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None = None) -> None:
     """Fill `network` in place with the weights at `path`; every name and shape has to match.
 
+    Weights of a network that belongs to one resolution (CMT's position bias) are resized to that of `network`.
+
     Args:
         content: of the file, where it was read before; `path` then only names it.
 
@@ -42,6 +44,10 @@ def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None 
     """
     try:
         weights = load_file(path) if content is None else load(content)
+        if getattr(network, "fixed_resolution", None) is not None:
+            from bench.networks.cmt.positions import resize_position_bias
+
+            weights = resize_position_bias(weights, network)
         network.load_state_dict(weights, strict=True)
     except (FileNotFoundError, SafetensorError) as error:
         raise NetworkError(
@@ -58,12 +64,13 @@ def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None 
 
 def replace_head(network: nn.Module, num_classes: int, *, seed: int) -> None:
     """Give `network` a freshly initialised classifier of `num_classes` in place; all other weights stay."""
-    old = network.get_submodule("head.fc")
-    assert isinstance(old, nn.Linear)
+    # In every family the classifier is the last linear layer.
+    name, old = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
     if num_classes < 1:
         raise NetworkError(f"num_classes is {num_classes}; at least 1 is allowed; give the number of classes")
     # On the meta device nothing is drawn: torch's random state is left alone.
     new = nn.Linear(old.in_features, num_classes, device="meta").to_empty(device="cpu")
     nn.init.trunc_normal_(new.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
     nn.init.zeros_(new.bias)
-    network.get_submodule("head").register_module("fc", new.to(old.weight))
+    parent, _, last = name.rpartition(".")
+    network.get_submodule(parent).register_module(last, new.to(old.weight))

@@ -172,11 +172,19 @@ def _identity(family: Family, settings: Mapping[str, Scalar], stages: Sequence[M
         {
             word.name: identity_value(word, stage[word.name], stage.get)
             for word in family.stage
-            if word.name in stage and stage[word.name] != word.default
+            if word.name in stage and not _is_default(word, stage)
         }
         for stage in stages
     ]
     return _dumps([family.name, said, said_stages])
+
+
+def _is_default(word: Word, stage: Mapping[str, Scalar]) -> bool:
+    """Whether a word of a stage makes the network that its default makes."""
+    if word.default is None:
+        return False
+    found, usual = (identity_value(word, value, stage.get) for value in (stage[word.name], word.default))
+    return found == usual
 
 
 def _check_shape(family: Family, settings: object, stages: Sequence[object]) -> None:

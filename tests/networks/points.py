@@ -61,7 +61,7 @@ def _drawn_stage(pick: random.Random) -> dict[str, Any]:
         "depth": pick.randint(1, 2),
         "width": pick.choice([8, 16, 24, 40, 64]),
         "mlp_ratio": pick.choice([1.0, 2.5, 3.0]),
-        "mixer": pick.choice(["repmixer", "attention"]),
+        "mixer": pick.choice(["repmixer", "attention", "pooling"]),
         "mixer_kernel": pick.choice([3, 5, 7]),
         "ffn_kernel": pick.choice([3, 5, 7, 9]),
         "downsample_kernel": pick.choice([3, 5, 7]),

@@ -28,7 +28,7 @@ _PUBLISHED = {
 }
 
 
-def _counted(network: nn.Module, resolution: int) -> tuple[int, int, int]:
+def counted(network: nn.Module, resolution: int) -> tuple[int, int, int]:
     """Parameters, MACs and written activations as torch sees them in one forward pass."""
     written = 0
 
@@ -65,7 +65,7 @@ def test_published_points_cost_what_torch_counts(name: str) -> None:
     network = build(architecture)
     for form, module in (("train", network), ("deploy", fold(network))):
         expected = costs(architecture, form=form)
-        assert _counted(module, 256) == (expected.params, expected.macs, expected.activations)
+        assert counted(module, 256) == (expected.params, expected.macs, expected.activations)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -75,16 +75,16 @@ def test_random_architectures_cost_what_torch_counts(seed: int) -> None:
     network = build(architecture, num_classes=7)
     for keeps in (True, False):
         expected = costs(architecture, num_classes=7, fold_attention_norm=keeps)
-        found = _counted(fold(network, fold_attention_norm=keeps), resolution)
+        found = counted(fold(network, fold_attention_norm=keeps), resolution)
         assert found == (expected.params, expected.macs, expected.activations)
     expected = costs(architecture, form="train", num_classes=7)
-    assert _counted(network, resolution) == (expected.params, expected.macs, expected.activations)
+    assert counted(network, resolution) == (expected.params, expected.macs, expected.activations)
 
 
 def test_another_resolution_changes_macs_and_not_parameters() -> None:
     at_256, at_64 = costs(point("sa12")), costs(point("sa12"), resolution=64)
     assert at_64.params == at_256.params
-    assert _counted(fold(build(point("sa12"))), 64)[1] == at_64.macs
+    assert counted(fold(build(point("sa12"))), 64)[1] == at_64.macs
 
 
 def test_peak_is_the_largest_input_and_output_of_a_layer() -> None:

@@ -6,8 +6,9 @@ from torch import nn
 
 from bench.errors import FoldError
 from bench.networks import build
-from bench.networks.fold import NormedAttention, fold, fold_proven, prove_fold, randomise
-from bench.networks.mobileone import LayerScale
+from bench.networks.blocks import LayerScale
+from bench.networks.fastvit.folding import NormedAttention
+from bench.networks.fold import fold, fold_proven, prove_fold, randomise
 
 from .points import POINTS, drawn, point, tiny
 
@@ -86,7 +87,7 @@ def test_a_norm_without_a_rule_is_refused() -> None:
 
 
 def test_a_wrong_deploy_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.networks.fold._scale_output", lambda *_: None)
+    monkeypatch.setattr("bench.networks.fastvit.folding._scale_output", lambda *_: None)
     with pytest.raises(FoldError, match=r"differs from its train form by \S+ \(relative, float64\); at most 1e-10"):
         prove_fold(build(tiny()))
 

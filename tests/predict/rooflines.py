@@ -8,7 +8,9 @@ from functools import cache
 import numpy as np
 
 from bench.networks import cost_quantities
-from bench.predict.features import Floats, Operator, operators
+from bench.networks.families import operators
+from bench.networks.operators import Operator
+from bench.predict.features import Floats
 from bench.space import Architecture, draw, load_space
 
 # Multiply-adds a second by class; what is not here works on numbers, one a nanosecond.
@@ -32,11 +34,13 @@ def drawn(count: int, seed: int = 0) -> tuple[Architecture, ...]:
 
 def latencies_ms(architectures: Sequence[Architecture], *, noise: float = 0.0, seed: int = 0) -> Floats:
     """The runner's milliseconds, with normal noise of this relative deviation."""
-    exact = np.array([sum(_seconds(found) for found in operators(a)) * 1e3 for a in architectures])
+    exact = np.array(
+        [sum(_seconds(found) for found in operators(a, fold_attention_norm=False)) * 1e3 for a in architectures]
+    )
     return exact * np.exp(np.random.default_rng(seed).normal(0, noise, len(exact)))
 
 
 def _seconds(operator: Operator) -> float:
     amount = (operator.macs + operator.padding) / _PEAKS[operator.kind] if operator.macs else operator.written / 1e9
     moved = 4 * (operator.read + operator.written + operator.weights) / _BYTES_A_SECOND
-    return max(amount, moved) + _LAUNCH_S
+    return operator.count * (max(amount, moved) + _LAUNCH_S)

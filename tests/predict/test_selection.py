@@ -6,7 +6,7 @@ import pytest
 from bench.errors import SpaceError
 from bench.networks import cost_quantities
 from bench.predict import LatencyModel, choose
-from bench.predict.features import features
+from bench.predict.features import FEATURES, features
 from bench.predict.selection import _shares
 from bench.space import load_space
 
@@ -57,11 +57,15 @@ def test_a_small_space_gives_all_that_it_has() -> None:
 
 def test_every_choice_that_costs_time_is_among_few(chosen: tuple) -> None:
     columns = features(chosen)
-    assert ((columns > 0).sum(axis=0) >= 3).all()  # no price would be guessed from one network
+    has_none = [name == "norm_melements" for name in FEATURES]  # a FastViT has no layer norm
+    assert ((columns > 0).sum(axis=0) >= 3).tolist() == [
+        not absent for absent in has_none
+    ]  # no price would be guessed from one network
 
 
 def test_chosen_networks_tell_more_than_draws(chosen: tuple) -> None:
     rows = _shares(features([*chosen, *drawn(40)]))
+    rows = rows[:, rows.any(axis=0)]
     tells = [np.linalg.slogdet(part.T @ part)[1] for part in (rows[:40], rows[40:])]
     assert tells[0] > tells[1]
     unseen = drawn(100, seed=1)

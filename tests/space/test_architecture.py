@@ -111,7 +111,7 @@ def test_summary_names_what_is_not_default() -> None:
         ({"width": 64.0}, "stage4.width is 64.0; allowed: an integer"),
         ({"depth": True}, "stage4.depth is true; allowed: an integer from 1 to 64"),
         ({"mlp_ratio": float("nan")}, "stage4.mlp_ratio is nan; allowed: a number from 0.5 to 8"),
-        ({"mixer": "atention"}, "'atention'; allowed: one of repmixer, attention; did you mean 'attention'?"),
+        ({"mixer": "atention"}, "'atention'; allowed: one of repmixer, attention, pooling; did you mean 'attention'?"),
         ({"ffn_kernel": 4}, "stage4.ffn_kernel is 4; allowed: an odd integer from 3 to 31"),
         ({"mixer": "attention", "head_dim": 36}, "head_dim is 36 and stage4.width is 384; the width has to be"),
         ({"depth": None}, "stage4.depth is missing; it has no default; give it a value"),
@@ -126,7 +126,7 @@ def test_bad_words_are_named(words: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "fastvitt"}, "unknown family 'fastvitt'; known: fastvit; did you mean 'fastvit'?"),
+        ({"family": "fastvitt"}, "unknown family 'fastvitt'; known: fastvit, .*; did you mean 'fastvit'?"),
         ({"family": None}, "unknown family None"),
         ({"stages": []}, "0 stages; fastvit has 4"),
         ({"stages": "four"}, "the stages are 'four'; allowed: a list of mappings"),
@@ -146,3 +146,13 @@ def test_bad_shapes_are_named(change: dict[str, object], message: str) -> None:
 def test_something_else_than_a_mapping_is_refused() -> None:
     with pytest.raises(SpaceError, match=r"an architecture is 3; allowed: a mapping"):
         Architecture.from_dict(3)  # type: ignore[arg-type]
+
+
+def test_a_value_that_makes_the_network_of_the_default_is_the_default() -> None:
+    """int(4.01 * 8) is int(4 * 8): one network, one id."""
+    stages = [{"depth": 1, "width": 8} for _ in range(4)]
+    said = [{**stage, "mlp_ratio": 4.01} for stage in stages]
+    plain = Architecture.from_dict({"family": "convnext", "settings": {}, "stages": stages})
+    assert Architecture.from_dict({"family": "convnext", "settings": {}, "stages": said}).id == plain.id
+    wider = [{**stage, "mlp_ratio": 4.2} for stage in stages]
+    assert Architecture.from_dict({"family": "convnext", "settings": {}, "stages": wider}).id != plain.id

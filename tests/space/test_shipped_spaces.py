@@ -12,7 +12,7 @@ import yaml
 from bench import content
 from bench.networks.cost import cost_quantities, costs
 from bench.space import count, estimate_valid, every, load_space, parse_space
-from bench.space.vocabulary import FASTVIT
+from bench.space.vocabulary import FAMILIES
 
 README = (content.folder("search_spaces") / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
@@ -31,7 +31,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", ["fastvit", "smoke"])
+@pytest.mark.parametrize("name", ["fastvit", "smoke", "mobileone", "efficientnet", "convnext", "cmt"])
 def test_reference_points_are_among_the_choices_and_obey_the_rules(name: str) -> None:
     space = load_space(name)
     assert space.reference_points
@@ -61,6 +61,9 @@ def test_smoke_has_a_few_dozen_architectures() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_each_example_of_the_readme_loads(example: str) -> None:
     fragment = yaml.safe_load(example)
+    if "networks" in fragment:
+        assert list(parse_space(example, source="README.md").reference_points) == fragment["networks"]
+        return
     space = parse_space(yaml.safe_dump({**BASE, **fragment}), source="README.md")
     assert count(space) > 1 or "reference_points" in fragment
     assert len(space.rules) == len(fragment.get("rules", ()))
@@ -68,8 +71,10 @@ def test_each_example_of_the_readme_loads(example: str) -> None:
 
 def test_the_readme_names_every_word() -> None:
     assert len(EXAMPLES) >= 5
-    for word in (*FASTVIT.settings, *FASTVIT.stage):
-        assert f"| `{word.name}` |" in README
+    for family in FAMILIES.values():
+        section = README.partition(f"## Words of `{family.name}`")[2].partition("\n## ")[0]
+        named = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
+        assert named == [word.name for word in (*family.settings, *family.stage)]
 
 
 def test_importing_spaces_is_light() -> None:

@@ -64,8 +64,8 @@ def load(path: Path, *, fold_attention_norm: bool = True) -> nn.Module:
     contents = _read(path)
     try:
         architecture = Architecture.from_dict(contents["architecture"])
-        num_classes = int(contents["num_classes"])
-        needed = 4 * costs(architecture, form="train", num_classes=num_classes).params
+        num_classes, resolution = int(contents["num_classes"]), int(contents["resolution"])
+        needed = 4 * costs(architecture, form="train", num_classes=num_classes, resolution=resolution).params
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(
             f"{path} has no usable architecture in it ({type(error).__name__}: {error}); "
@@ -77,7 +77,7 @@ def load(path: Path, *, fold_attention_norm: bool = True) -> nn.Module:
             f"{path} has {path.stat().st_size} bytes; its architecture has {needed} bytes of weights; "
             "export the network again"
         )
-    network = build(architecture, num_classes=num_classes)
+    network = build(architecture, num_classes=num_classes, resolution=resolution)
     load_weights(network, path)
     return fold(network.eval(), fold_attention_norm=fold_attention_norm)
 

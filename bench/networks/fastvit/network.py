@@ -3,19 +3,23 @@ Reparameterization").
 
 The modules are written for a search: kernels, mixers, activation and head are choices. At the seven
 published points the network is Apple's (github.com/apple/ml-fastvit), with the names of timm's
-`timm/models/fastvit.py`, so that timm's weights load strictly. `bench/networks/fold.py` holds the deploy
-form.
+`timm/models/fastvit.py`, so that timm's weights load strictly. `folding.py` holds the deploy form.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.networks import cpu_training
-from bench.networks.mobileone import ACTIVATIONS, ConvNorm, LargeKernelConv, LayerScale, MobileOneBlock
-from bench.networks.plan import FastViTPlan, StagePlan, depthwise_multiplier
+from bench.networks.blocks import ACTIVATIONS, Classifier, ConvNorm, LargeKernelConv, LayerScale, MobileOneBlock
+from bench.networks.fastvit.plan import FastViTPlan, StagePlan, depthwise_multiplier, plan_fastvit
+
+if TYPE_CHECKING:
+    from bench.space import Architecture
 
 
 class RepMixer(nn.Module):
@@ -131,6 +135,30 @@ class AttentionBlock(nn.Module):
         return out
 
 
+class Pooling(nn.Module):
+    """Mean over 3 x 3 neighbours, borders counted as they are, minus the input (Yu et al. 2022, PoolFormer)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False) - x
+
+
+class PoolingBlock(nn.Module):
+    """A MetaFormer block whose token mixer is a pooling behind a batch norm, as in PoolFormer."""
+
+    def __init__(self, stage: StagePlan, *, activation: type[nn.Module]) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(stage.width)
+        self.token_mixer = Pooling()
+        self.layer_scale_1 = LayerScale(stage.width)
+        self.mlp = ConvFFN(stage.width, stage.hidden_width, stage.ffn_kernel, activation)
+        self.layer_scale_2 = LayerScale(stage.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.addcmul(x, self.layer_scale_1.gamma, self.token_mixer(self.norm(x)))
+        out: Tensor = x + self.mlp(x, self.layer_scale_2.gamma)
+        return out
+
+
 class PatchEmbed(nn.Module):
     """Halves the resolution: a large depthwise convolution, then 1x1 to the exact width."""
 
@@ -174,18 +202,6 @@ class Stage(nn.Module):
         return out
 
 
-class Classifier(nn.Module):
-    """Mean over space, then a linear layer."""
-
-    def __init__(self, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(width, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.fc(x.mean((2, 3)))
-        return logits
-
-
 class FastViT(nn.Module):
     """The whole network in train form. Takes (n, 3, r, r) with r a multiple of 32, gives (n, num_classes)."""
 
@@ -216,6 +232,11 @@ class FastViT(nn.Module):
         return logits
 
 
+def build(architecture: Architecture, *, num_classes: int, resolution: int) -> nn.Module:  # noqa: ARG001  (one signature for all)
+    """See `bench.networks.families.build`."""
+    return FastViT(plan_fastvit(architecture), num_classes=num_classes)
+
+
 def _attend(q: Tensor, k: Tensor, v: Tensor, *, scale: float) -> Tensor:
     if torch.onnx.is_in_onnx_export():
         # ONNX Runtime recognises attention in this form, not in the one torch makes of its fused operator.
@@ -236,6 +257,8 @@ def _stem(plan: FastViTPlan) -> nn.Sequential:
 
 def _block(stage: StagePlan, plan: FastViTPlan) -> nn.Module:
     activation = ACTIVATIONS[plan.activation]
+    if stage.mixer == "pooling":
+        return PoolingBlock(stage, activation=activation)
     if stage.head_dim is not None:
         return AttentionBlock(stage, stage.head_dim, activation=activation)
     assert stage.mixer_kernel is not None

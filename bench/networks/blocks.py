@@ -2,7 +2,8 @@
 Backbone").
 
 In train form a block is a sum of convolutions with batch norm; all of it is linear, so that the deploy form
-is one convolution. Names of submodules are those of timm's `timm/models/fastvit.py`, whose weights load here.
+is one convolution. FastViT and MobileOne are made of these. Names of submodules are those of timm's
+`timm/models/fastvit.py`, whose weights load here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.networks import cpu_training
-from bench.networks.plan import squeeze_width
+from bench.networks.fastvit.plan import squeeze_width
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
@@ -47,11 +48,11 @@ class ConvNorm(nn.Module):
 class SqueezeExcite(nn.Module):
     """Channel gates from the mean over space (Hu et al. 2018)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, squeezed: int) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(width, squeeze_width(width), 1)
+        self.fc1 = nn.Conv2d(width, squeezed, 1)
         self.act = nn.ReLU(inplace=True)
-        self.fc2 = nn.Conv2d(squeeze_width(width), width, 1)
+        self.fc2 = nn.Conv2d(squeezed, width, 1)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class MobileOneBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.width, self.kernel, self.stride, self.groups = (in_width, out_width), kernel, stride, groups
-        self.se = SqueezeExcite(out_width) if squeeze_excite else nn.Identity()
+        self.se = SqueezeExcite(out_width, squeeze_width(out_width)) if squeeze_excite else nn.Identity()
         has_identity = in_width == out_width and stride == 1
         self.identity = nn.BatchNorm2d(in_width) if has_identity else None
         self.conv_kxk = nn.ModuleList(
@@ -159,3 +160,15 @@ class LayerScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma
+
+
+class Classifier(nn.Module):
+    """Mean over space, then a linear layer."""
+
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits

@@ -1,18 +1,8 @@
-"""The words with which an architecture of each family is described, as plain data.
-
-A family is one entry of `FAMILIES`; the code that checks, counts, draws and encodes architectures reads
-nothing else, so a new family is a new entry here and a network under `bench/networks`.
-
-Two promises keep stored architecture ids valid: a default never changes, and a new word gets a default that
-describes the networks made before it (see `Architecture.id`).
-"""
+"""FastViT (Vasu et al. 2023)."""
 
 from __future__ import annotations
 
-from bench.errors import SpaceError, nearest
-from bench.space.words import Family, Scalar, Word
-
-__all__ = ["FAMILIES", "FASTVIT", "Family", "Scalar", "Word", "find_family"]
+from bench.space.words import Family, Word
 
 FASTVIT = Family(
     name="fastvit",
@@ -72,7 +62,7 @@ FASTVIT = Family(
             kind="word",
             meaning="token mixer of every block of the stage",
             default="repmixer",
-            allowed=("repmixer", "attention"),
+            allowed=("repmixer", "attention", "pooling"),
         ),
         Word(name="depth", kind="integer", meaning="blocks in the stage", low=1, high=64),
         Word(name="width", kind="integer", meaning="channels of the stage", low=8, high=2048),
@@ -142,17 +132,3 @@ FASTVIT = Family(
         ),
     ),
 )
-
-FAMILIES: dict[str, Family] = {"fastvit": FASTVIT}
-
-
-def find_family(name: object) -> Family:
-    """The family of that name.
-
-    Raises:
-        SpaceError: no such family.
-    """
-    if isinstance(name, str) and name in FAMILIES:
-        return FAMILIES[name]
-    known = ", ".join(FAMILIES)
-    raise SpaceError(f"unknown family {name!r}; known: {known}{nearest(str(name), FAMILIES) or '; name one of them'}")

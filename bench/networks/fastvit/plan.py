@@ -28,8 +28,9 @@ class StagePlan:
     width: int
     hidden_width: int
     ffn_kernel: int
-    mixer_kernel: int | None  # None: attention
-    head_dim: int | None  # None: RepMixer
+    mixer: str
+    mixer_kernel: int | None  # of a RepMixer
+    head_dim: int | None  # of attention
     downsample_kernel: int | None  # None: the first stage, where the stem has downsampled
     position_kernel: int | None  # None: no position encoding
 
@@ -65,9 +66,15 @@ def plan_fastvit(architecture: Architecture) -> FastViTPlan:
 def check_resolution(resolution: int) -> int:
     """`resolution` itself where a FastViT can take it: a positive multiple of 32."""
     if resolution < STRIDE or resolution % STRIDE:
-        near = max(STRIDE, round(resolution / STRIDE) * STRIDE)
-        raise NetworkError(f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {near}")
+        raise NetworkError(
+            f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {nearest_resolution(resolution)}"
+        )
     return resolution
+
+
+def nearest_resolution(resolution: int) -> int:
+    """The resolution nearest to the given one that a FastViT can take."""
+    return max(STRIDE, round(resolution / STRIDE) * STRIDE)
 
 
 def depthwise_multiplier(in_width: int, out_width: int) -> int:
@@ -92,5 +99,6 @@ def _plan_stage(stage: Mapping[str, Scalar]) -> StagePlan:
         width=int(stage["width"]),
         hidden_width=int(int(stage["width"]) * float(stage["mlp_ratio"])),
         ffn_kernel=int(stage["ffn_kernel"]),
+        mixer=str(stage["mixer"]),
         **kernels,
     )

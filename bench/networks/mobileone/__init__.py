@@ -1,0 +1,1 @@
+"""MobileOne (Vasu et al. 2023): its plan, its operators, its modules and how they fold."""
