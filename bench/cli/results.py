@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.tables import front_table, reference_sentences, time_table
-from bench.report.views import StudyView, best_trial, stage_seconds, study_view
+from bench.report.tables import baseline_sentences, front_table, reference_sentences, time_table
+from bench.report.views import BASELINES, StudyView, baselines_view, best_trial, stage_seconds, study_view
 
 if TYPE_CHECKING:
     from bench.store import Store
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, db: str | None) -> None:
     """The front as a table, what became of the reference points, and the commands that follow; writes the page."""
-    view = study_view(store, name)
+    view, baselines = study_view(store, name), baselines_view(store, name)
     if out is not None:
         from bench.report.figures import front_figure, write_page
 
-        write_page(front_figure(view), out)
+        write_page(front_figure(view, baselines), out)
     if as_json:
         click.echo(json.dumps(as_data(view)))
         return
     click.echo(front_table(view))
-    for sentence in reference_sentences(view):
+    is_of_baselines = view.study.name.endswith(BASELINES)
+    for sentence in [] if is_of_baselines else reference_sentences(view):
+        click.echo(sentence)
+    for sentence in [] if baselines is None else baseline_sentences(view, baselines):
         click.echo(sentence)
     for event in store.events(view.study.id):
         if event.kind == "latency_model":
@@ -42,6 +45,8 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
         click.echo(f"export the knee of the front:  {command}")
     if out is not None:
         click.echo(f"the front as a page:  {out}")
+    if baselines is None and not is_of_baselines:
+        click.echo(f"read it against published networks:  bench baselines {view.study.name}{where}")
 
 
 def as_data(view: StudyView) -> dict[str, Any]:

@@ -104,13 +104,13 @@ def replay(study: str, db: str | None) -> None:
 )
 @db_option
 def plot(study: str, out: Path, db: str | None) -> None:
-    """Write a study's front as one HTML page that works without a network."""
+    """Write a study's front, with its baselines, as one HTML page that works without a network."""
     from bench.report.figures import front_figure, write_page
-    from bench.report.views import study_view
+    from bench.report.views import baselines_view, study_view
     from bench.store import open_store
 
     with open_store(db, read_only=True) as store:
-        write_page(front_figure(study_view(store, study)), out)
+        write_page(front_figure(study_view(store, study), baselines_view(store, study)), out)
     click.echo(f"wrote {out}")
 
 

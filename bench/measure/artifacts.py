@@ -30,11 +30,13 @@ REFERENCE = "fastvit_t8"
 
 
 def reference_architecture(resolution: int) -> Architecture:
-    """The pinned network at a resolution."""
+    """The pinned network at a resolution, or at the nearest one that it can take."""
+    from bench.networks.fastvit.plan import nearest_resolution
     from bench.space import Architecture, load_space
 
     published = load_space("fastvit").reference_points[REFERENCE].to_dict()
-    settings = {**dict(published["settings"]), "input_resolution": resolution}  # type: ignore[call-overload]
+    side = nearest_resolution(resolution)
+    settings = {**dict(published["settings"]), "input_resolution": side}  # type: ignore[call-overload]
     return Architecture.from_dict({**published, "settings": settings})
 
 
@@ -60,19 +62,19 @@ def make_artifact(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_file_name(label)}.onnx"
     prepared = prepare(architecture, path, seed=seed, resolution=resolution)
-    found = _of_onnx(prepared.artifact, label, architecture)
+    found = _of_onnx(prepared.artifact, label, architecture.id, architecture.to_dict())
     kind = RUNTIMES[runtime].formats[0]
     if kind == "onnx":
         return found, prepared
-    network = _randomised(architecture, seed)
+    side = prepared.artifact.resolution
+    network = _randomised(architecture, seed, side)
     if kind == "safetensors":
         return _as_weights(network, found, path.with_suffix(".safetensors")), prepared
-    side = prepared.artifact.resolution
     return _converted(network, found, kind, path.with_suffix(f".{kind}"), side=side, precision=precision), prepared
 
 
 def make_form(
-    architecture: Architecture,
+    architecture: Architecture | None,
     folder: Path,
     label: str,
     *,
@@ -82,14 +84,18 @@ def make_form(
     seed: int = 0,
     resolution: int | None = None,
 ) -> JobArtifact:
-    """A network in train form, or folded as timm's `reparameterize_model` does, to be timed against the deploy form.
+    """A network in train form, or as timm builds and folds it (`reparameterize_model`), to be timed beside others.
+
+    Args:
+        architecture: None: a network of timm that is none of ours; it has form "timm" alone, and a resolution.
 
     Raises:
         MeasureError: a runtime that has no such file, or the "timm" form of a network that timm does not have.
     """
     from bench.networks.export import export_onnx, picture
 
-    side = resolution or int(architecture.settings["input_resolution"])
+    assert resolution is not None or architecture is not None
+    side = resolution or int(architecture.settings["input_resolution"])  # type: ignore[union-attr]
     kind = RUNTIMES[runtime].formats[0]
     if kind not in ("onnx", "safetensors"):
         raise MeasureError(
@@ -98,15 +104,20 @@ def make_form(
     folder.mkdir(parents=True, exist_ok=True)
     if form == "timm":
         if timm_name is None:
-            raise MeasureError(f"{label!r}: timm has no such network; its published FastViTs have a timm form")
+            raise MeasureError(
+                f"{label!r}: timm has no such network; its published ones have a timm form; take another"
+            )
         network = _timm_network(timm_name, seed)
         mapping: Mapping[str, Any] = {"timm": timm_name}
     else:
-        network, mapping = _randomised(architecture, seed), architecture.to_dict()
+        assert architecture is not None
+        network, mapping = _randomised(architecture, seed, side), architecture.to_dict()
+    identity = None if architecture is None else architecture.id
     path = folder / f"{_file_name(label)}.{kind}"
     if kind == "onnx":
         deployed = _timm_deployed(network) if form == "timm" else network.eval()
-        return replace(_of_onnx(export_onnx(deployed, path, resolution=side), label, architecture), form=form)
+        made = _of_onnx(export_onnx(deployed, path, resolution=side), label, identity, mapping)
+        return replace(made, form=form)
     return _as_weights(
         network,
         JobArtifact(
@@ -114,7 +125,7 @@ def make_form(
             path=str(path),
             format=kind,
             sha256="0" * 64,
-            architecture_id=architecture.id,
+            architecture_id=identity,
             architecture=mapping,
             form=form,
             logits=_logits(network, picture(side)),
@@ -147,14 +158,16 @@ def file_artifact(path: Path, *, label: str | None = None) -> JobArtifact:
     return JobArtifact(label=label or path.name, path=str(path), format=kind, sha256=digest)
 
 
-def _of_onnx(artifact: Artifact, label: str, architecture: Architecture) -> JobArtifact:
+def _of_onnx(
+    artifact: Artifact, label: str, architecture_id: str | None, architecture: Mapping[str, Any]
+) -> JobArtifact:
     return JobArtifact(
         label=label,
         path=str(artifact.path),
         format="onnx",
         sha256=artifact.sha256,
-        architecture_id=architecture.id,
-        architecture=architecture.to_dict(),
+        architecture_id=architecture_id,
+        architecture=architecture,
         logits=artifact.logits,
         is_checked=True,
         export=_export(artifact),
@@ -191,12 +204,12 @@ def _converted(
     )
 
 
-def _randomised(architecture: Architecture, seed: int) -> nn.Module:
+def _randomised(architecture: Architecture, seed: int, resolution: int) -> nn.Module:
     """The same weights as `prepare` gives: drawn, then given the statistics of a trained network."""
     from bench.networks import build
     from bench.networks.fold import randomise
 
-    network = build(architecture, seed=seed)
+    network = build(architecture, seed=seed, resolution=resolution)
     randomise(network, seed=seed)
     return network.eval()
 

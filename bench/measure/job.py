@@ -148,8 +148,8 @@ class Job:
 
     Attributes:
         artifacts: what is to be timed.
-        reference: the pinned network (FastViT-T8 at the same resolution).
-        resolution: height and width of the one input picture (batch 1); the reference's, and of what has none.
+        reference: the pinned network (FastViT-T8 at the same resolution, or the nearest that it can take).
+        resolution: height and width of the one input picture (batch 1), of whatever has none of its own.
         runner: "cpu", "cuda" or "apple".
         runtime, threads, precision, channels_last: the `Setup` of what has none of its own.
         cpus: the child processes are pinned to; None leaves them where this process may run.

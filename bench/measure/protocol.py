@@ -161,7 +161,10 @@ class _Session:
             "options": dict(setup.options),
             "cpus": None if job.cpus is None else list(job.cpus),
             "export": dict(artifact.export or {}),
-            "reference": {"setup": job.setup_of(job.reference).name, "resolution": job.resolution},
+            "reference": {
+                "setup": job.setup_of(job.reference).name,
+                "resolution": job.reference.resolution or job.resolution,
+            },
             "loaded": started.get("details"),
         }
 

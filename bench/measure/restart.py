@@ -51,6 +51,7 @@ class Log:
     details: Any = None
     load_ms: Any = None
     first_ms: Any = None
+    memory_mib: Any = None
     output_error: float | None = None
     warmup: list[int] = field(default_factory=list)
     is_stable: bool = False
@@ -195,7 +196,7 @@ class Restart:
         if details is not None and not isinstance(details, dict):
             raise RefusedError(f"its details are a {type(details).__name__}; a mapping is needed; mend the runtime")
         log.details = details
-        log.load_ms, log.first_ms = reply.get("load_ms"), reply.get("first_ms")
+        log.load_ms, log.first_ms, log.memory_mib = (reply.get(name) for name in ("load_ms", "first_ms", "memory_mib"))
         if record.logits is not None:
             found = numbers(reply.get("output"))
             precision = self.job.setup_of(artifact).precision

@@ -17,6 +17,7 @@ be sent to a device alone with the files in `runtimes/` and `checks/`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import hashlib
 import importlib.util
@@ -108,13 +109,19 @@ class Worker:
     def load(self, request: Request) -> Request:
         """Reads, compares the hash, loads one artifact, and runs it once."""
         artifact = request["artifact"]
+        _forget_peak()
+        before = _memory_mib("VmRSS")
         begin = time.perf_counter_ns()
         content = _read(artifact)
         assert self._runtime is not None  # `start` is always first
         task = {**self._settings, **request, "content": content}
         model = self._runtime.load(task)
         loaded = time.perf_counter_ns()
+        # What a runtime lets go of again while it loads is not what running takes.
+        del content, task
+        _forget_peak()
         first = model.time(1)
+        peak = _memory_mib("VmHWM")
         if not model.is_finite():
             raise ValueError("its output is not finite; check its weights")
         output = model.output()
@@ -124,8 +131,10 @@ class Worker:
         # What loading left behind must not be collected while something is timed.
         gc.collect()
         gc.freeze()
-        milliseconds = {"load_ms": (loaded - begin) / 1e6, "first_ms": first[0] / 1e6}
-        return {"details": model.details, "output": output, **milliseconds}
+        found = {"load_ms": (loaded - begin) / 1e6, "first_ms": first[0] / 1e6}
+        if before is not None and peak is not None:
+            found["memory_mib"] = peak - before
+        return {"details": model.details, "output": output, **found}
 
     def time(self, request: Request) -> Request:
         """Runs one model back to back."""
@@ -163,6 +172,24 @@ def _read(artifact: Request) -> bytes | None:
     if digest != artifact["sha256"]:
         raise ValueError(f"the file's sha256 is {digest}, the job says {artifact['sha256']}; export it again")
     return content
+
+
+def _memory_mib(name: str) -> float | None:
+    """Resident memory of this process, now (VmRSS) or at its peak (VmHWM); None where Linux does not tell it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) / 1024
+    return None
+
+
+def _forget_peak() -> None:
+    """Gives freed memory back and starts the peak anew from what is resident now."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _find_packages(request: Request) -> None:

@@ -20,8 +20,15 @@ TITLES = {
 }
 
 
-def front_figure(view: StudyView) -> Figure:
+# Of a stage, in a hover text: the first words of a vocabulary say most.
+_WORDS_SHOWN = 4
+
+
+def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
     """Accuracy against the first cost: the front, what it dominates, the reference points, stopped trials.
+
+    Args:
+        baselines: published networks that were trained and timed as the study's candidates were.
 
     Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
     fewer pictures. Latencies carry their 95 % intervals.
@@ -73,6 +80,8 @@ def front_figure(view: StudyView) -> Figure:
             marker={"symbol": "diamond-open", "size": 15, "color": "#c2410c", "line": {"width": 2}},
         )
     )
+    if baselines is not None:
+        figure.add_trace(_baselines(go, baselines, cost))
     figure.update_layout(
         template="plotly_white",
         title=_title(view),
@@ -83,6 +92,21 @@ def front_figure(view: StudyView) -> Figure:
         hovermode="closest",
     )
     return figure
+
+
+def _baselines(go: Any, view: StudyView, cost: str) -> Any:
+    trials = [trial for trial in view.trials if trial.rung == view.top_rung and cost in trial.figures]
+    return go.Scatter(
+        x=[trial.figures[cost] for trial in trials],
+        y=[trial.accuracy[view.top_rung] for trial in trials],
+        text=[escape(trial.name or trial.architecture_id, quote=False) for trial in trials],
+        textposition="bottom center",
+        textfont={"size": 10},
+        mode="markers+text",
+        name="baselines",
+        marker={"symbol": "square-open", "size": 9, "color": "#15803d", "line": {"width": 2}},
+        hovertemplate="%{text}: %{x:.4g}, accuracy %{y:.4f}<extra></extra>",
+    )
 
 
 def write_page(figure: Figure, path: Path) -> None:
@@ -119,9 +143,8 @@ def _scatter(go: Any, trials: list[TrialView], cost: str, *, name: str, marker: 
 
 def _hover(trial: TrialView) -> str:
     stages = "<br>".join(
-        f"stage {place}: {stage['depth']} x {stage['width']} {stage['mixer']}, MLP {stage['mlp_ratio']:g}"
+        f"stage {place}: " + ", ".join(f"{word} {value}" for word, value in list(stage.items())[:_WORDS_SHOWN])
         for place, stage in enumerate(trial.architecture["stages"], start=1)
-        if {"depth", "width", "mixer", "mlp_ratio"} <= set(stage)
     )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in trial.figures.items())
     return (

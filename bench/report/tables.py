@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.report.views import StudyView, TrialView, left_out, reference_verdicts
+from bench.report.views import ReferenceVerdict, StudyView, TrialView, baseline_verdicts, left_out, reference_verdicts
 
 Row = Sequence[str]
 
@@ -53,20 +53,27 @@ def _verdicts(view: StudyView) -> str:
 
 def reference_sentences(view: StudyView) -> list[str]:
     """One sentence a reference point: beaten by whom, at which fidelity."""
-    sentences = []
-    for verdict in reference_verdicts(view):
-        at = f"at {verdict.images_seen:,} pictures"
-        if verdict.dominated_by:
-            names = ", ".join(f"#{number}" for number in verdict.dominated_by[:6])
-            more = f" and {len(verdict.dominated_by) - 6} more" if len(verdict.dominated_by) > 6 else ""
-            sentences.append(f"{verdict.name} is dominated by {names}{more} ({at})")
-        else:
-            sentences.append(f"{verdict.name} is not dominated by anything found ({at})")
+    sentences = [_sentence(verdict) for verdict in reference_verdicts(view)]
     if sentences:
         sentences.append("(by point estimates: one seed, and quick latency intervals of few restarts)")
     for name, reasons in left_out(view).items():
         sentences.append(f"{name} was left out: {'; '.join(reasons)}")
     return sentences
+
+
+def baseline_sentences(view: StudyView, baselines: StudyView) -> list[str]:
+    """One sentence a baseline: beaten by whom on the front."""
+    sentences = [_sentence(verdict) for verdict in baseline_verdicts(view, baselines)]
+    return [f"against {baselines.study.name}:", *sentences] if sentences else []
+
+
+def _sentence(verdict: ReferenceVerdict) -> str:
+    at = f"at {verdict.images_seen:,} pictures"
+    if not verdict.dominated_by:
+        return f"{verdict.name} is not dominated by anything found ({at})"
+    names = ", ".join(f"#{number}" for number in verdict.dominated_by[:6])
+    more = f" and {len(verdict.dominated_by) - 6} more" if len(verdict.dominated_by) > 6 else ""
+    return f"{verdict.name} is dominated by {names}{more} ({at})"
 
 
 def time_table(seconds: Mapping[str, float]) -> str:

@@ -18,6 +18,9 @@ from bench.store import MeasurementRecord, ScoreRecord, Store, StudyRecord, Tria
 
 _REFERENCE = "reference:"
 
+# Behind the name of a study: the study of its baselines (bench/study/baselines.py).
+BASELINES = "-baselines"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialView:
@@ -162,6 +165,36 @@ def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
                 number=reference.number,
                 dominated_by=tuple(rivals),
                 images_seen=reference.images_seen,
+            )
+        )
+    return tuple(found)
+
+
+def baselines_view(store: Store, name: str) -> StudyView | None:
+    """The published networks that were trained and timed as the candidates of study `name` were, if there are any."""
+    is_there = any(study.name == name + BASELINES for study in store.studies())
+    return study_view(store, name + BASELINES) if is_there else None
+
+
+def baseline_verdicts(view: StudyView, baselines: StudyView) -> tuple[ReferenceVerdict, ...]:
+    """For each baseline that reached the top rung: which of the study's networks beat it there."""
+    found = []
+    for baseline in baselines.trials:
+        if baseline.rung != baselines.top_rung or baseline.status == "failed":
+            continue
+        mark = _point(baseline, baselines.objectives, baselines.top_rung)
+        rivals = [
+            rival.number
+            for rival in view.front
+            if rival.architecture_id != baseline.architecture_id
+            and pareto.dominates(_point(rival, view.objectives, view.top_rung), mark, maximise=view.maximise)
+        ]
+        found.append(
+            ReferenceVerdict(
+                name=baseline.name or baseline.architecture_id,
+                number=baseline.number,
+                dominated_by=tuple(rivals),
+                images_seen=baseline.images_seen,
             )
         )
     return tuple(found)

@@ -6,10 +6,12 @@ Reads `search_spaces/*.yaml`. Stands below the networks and imports no torch.
 from bench.space.architecture import Architecture
 from bench.space.describe import ChoiceRow, describe
 from bench.space.encoding import all_decisions, compose, decisions, feature_names, features
+from bench.space.listing import NetworkList, list_networks
 from bench.space.sampling import Estimate, at, count, cross_over, draw, estimate_valid, every, mutate
-from bench.space.schema import load_space, parse_space
+from bench.space.schema import load_space, parse_space, shipped_spaces
 from bench.space.space import CostFunction, Space
 from bench.space.tree import Decision
+from bench.space.union import SpaceUnion, unite
 from bench.space.words import Scalar
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "CostFunction",
     "Decision",
     "Estimate",
+    "NetworkList",
     "Scalar",
     "Space",
+    "SpaceUnion",
     "all_decisions",
     "at",
     "compose",
@@ -32,7 +36,10 @@ __all__ = [
     "every",
     "feature_names",
     "features",
+    "list_networks",
     "load_space",
     "mutate",
     "parse_space",
+    "shipped_spaces",
+    "unite",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 from bench.space.compiler import Value
 from bench.space.space import Space
@@ -30,6 +31,7 @@ class ChoiceRow:
     meaning: str
 
 
+@singledispatch
 def describe(space: Space) -> tuple[ChoiceRow, ...]:
     """The rows of a space: settings first, then stage by stage, in the vocabulary's order."""
     family = find_family(space.family)

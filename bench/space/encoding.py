@@ -1,8 +1,12 @@
-"""Architectures as decisions, for samplers that propose them, and as numbers, for models of a space."""
+"""Architectures as decisions, for samplers that propose them, and as numbers, for models of a space.
+
+For several spaces at once see union.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import singledispatch
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,7 @@ from bench.space.tree import Decision, Row, Step, walk
 from bench.space.words import show
 
 
+@singledispatch
 def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
     """The architecture that `choose` leads to, which is asked for the index of a choice in each decision.
 
@@ -38,6 +43,7 @@ def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
     return assemble(space.family, walk(space.tree, checked))
 
 
+@singledispatch
 def decisions(space: Space, architecture: Architecture) -> dict[str, int]:
     """The index chosen in each decision, by name: the inverse of `compose`.
 
@@ -66,17 +72,20 @@ def decisions(space: Space, architecture: Architecture) -> dict[str, int]:
     return chosen
 
 
+@singledispatch
 def all_decisions(space: Space) -> tuple[Decision, ...]:
     """Every decision that any architecture of the space may need, in the order in which they are asked."""
     found = {row.decision.name: row.decision for step in space.tree for row in step.rows.values() if row.decision}
     return tuple(found.values())
 
 
+@singledispatch
 def feature_names(space: Space) -> tuple[str, ...]:
     """The columns of `features`: a number's gene, or "gene=value" for each value of a word."""
     return tuple(name for name, _, _ in _columns(space))
 
 
+@singledispatch
 def features(space: Space, architectures: Sequence[Architecture]) -> npt.NDArray[np.float64]:
     """Numbers that models of the space learn from, one row an architecture, one column a feature name.
 

@@ -22,6 +22,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
@@ -46,11 +47,13 @@ class Estimate:
     is_exact: bool
 
 
+@singledispatch
 def count(space: Space) -> int:
     """How many architectures the choices allow, exactly, before any rule."""
     return size(space.tree)
 
 
+@singledispatch
 def at(space: Space, index: int) -> Architecture:
     """Architecture number `index` of `count(space)`, rules aside; every index is another network."""
     if not 0 <= index < count(space):
@@ -60,6 +63,7 @@ def at(space: Space, index: int) -> Architecture:
     return assemble(space.family, unrank(space.tree, index))
 
 
+@singledispatch
 def every(space: Space, costs: CostFunction | None = None) -> Iterator[Architecture]:
     """All valid architectures, in the order of their index. For small spaces: it goes through all of them."""
     for index in range(count(space)):
@@ -68,6 +72,7 @@ def every(space: Space, costs: CostFunction | None = None) -> Iterator[Architect
             yield architecture
 
 
+@singledispatch
 def estimate_valid(space: Space, costs: CostFunction | None = None, *, samples: int = 2000, seed: int = 0) -> Estimate:
     """How many architectures obey the rules: exact where the space is no larger than `samples`.
 
@@ -83,6 +88,7 @@ def estimate_valid(space: Space, costs: CostFunction | None = None, *, samples: 
     return Estimate(estimate=total * valid / samples, low=total * low, high=total * high, is_exact=False)
 
 
+@singledispatch
 def draw(
     space: Space,
     random: np.random.Generator,
@@ -99,6 +105,7 @@ def draw(
     return _first_valid(space, costs, lambda: unrank(space.tree, _below(random, total)), max_tries=max_tries)
 
 
+@singledispatch
 def mutate(
     space: Space,
     architecture: Architecture,
@@ -134,6 +141,7 @@ def mutate(
     return _first_valid(space, costs, change, max_tries=max_tries, other_than=architecture)
 
 
+@singledispatch
 def cross_over(
     space: Space,
     first: Architecture,

@@ -14,8 +14,10 @@ from bench.space.architecture import Architecture
 from bench.space.document import Node, read_documents
 from bench.space.expressions import Expression, compile_condition, compile_rule
 from bench.space.genes import Branch, Choice, Gene, Options, arranged
+from bench.space.listing import list_networks
 from bench.space.space import Space
 from bench.space.tree import Step, grow
+from bench.space.union import split_text, unite
 from bench.space.vocabulary import find_family
 from bench.space.words import Family, Scalar, Word, check_value
 
@@ -31,11 +33,20 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 def load_space(name_or_path: str) -> Space:
     """The space of that file, or the one of that name in the current folder or among the shipped ones.
 
+    Names with commas between them give all of these spaces as one (`fastvit,mobileone`).
+
     Raises:
         ContentError: there is no such file.
         SpaceError: the file is not a valid space; the message names the line.
     """
-    path = content.find("search_spaces", str(name_or_path), suffix=".yaml")
+    names = [name.strip() for name in str(name_or_path).split(",")]
+    if len(names) > 1 and not Path(name_or_path).is_file():
+        return unite([_load(name) for name in names])
+    return _load(str(name_or_path))
+
+
+def _load(name_or_path: str) -> Space:
+    path = content.find("search_spaces", name_or_path, suffix=".yaml")
     here = Path.cwd()
     source = str(path.relative_to(here) if path.is_relative_to(here) else path)
     try:
@@ -48,11 +59,43 @@ def load_space(name_or_path: str) -> Space:
 def parse_space(text: str, *, source: str) -> Space:
     """The space that a YAML text describes.
 
-    Further YAML documents in the text hold rules that were added to the file (see `Space.with_rules`).
+    Further YAML documents in the text hold rules that were added to the file (see `Space.with_rules`), or are
+    further spaces (see union.py). A text with `networks` is a list of reference points (see listing.py).
 
     Raises:
         SpaceError: names the source, the line, the key, what was found and what is allowed.
     """
+    parts = split_text(text) or {0: text}
+    texts = {
+        before: (part, source if before == 0 else f"{source} from line {before + 1}") for before, part in parts.items()
+    }
+    head, place = texts[0]
+    if listed := _listed(head, place):
+        name, names = listed
+        del texts[0]
+        spaces = [_parse(part, where) for part, where in texts.values()] or shipped_spaces()
+        return list_networks(name, names, spaces, source=source)
+    return unite([_parse(part, where) for part, where in texts.values()])
+
+
+def shipped_spaces() -> list[Space]:
+    """All spaces that come with bench, the default one first."""
+    files = sorted(content.folder("search_spaces").glob("*.yaml"), key=lambda path: (path.stem != "fastvit", path.stem))
+    return [_parse(path.read_text(encoding="utf-8"), path.name) for path in files]
+
+
+def _listed(text: str, source: str) -> tuple[str, list[str]] | None:
+    """Name and networks of a text that is a list of networks (see listing.py); None for a space of choices."""
+    document = read_documents(text, source=source)[0]
+    if not document.is_mapping or "networks" not in document.mapping("a space"):
+        return None
+    entries = document.mapping("a list of networks", ("name", "networks"))
+    if "name" not in entries:
+        raise document.error("'name' is missing; a list of networks has name, networks; add it")
+    return _name(entries["name"], "name"), [node.text("a network") for node in entries["networks"].items("networks")]
+
+
+def _parse(text: str, source: str) -> Space:
     document, *further = read_documents(text, source=source)
     entries = document.mapping("a space", KEYS)
     for key in ("name", "family"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def _groups(architectures: list[Architecture]) -> Iterator[list[Architecture]]:
 def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, threads: int, seed: int) -> Job | None:
     """A quick session of the group; None where none of it can be exported."""
     side = _side(group[0])
-    reference, _ = make_artifact(reference_architecture(side), folder, "reference", runtime=runtime)
+    pinned = reference_architecture(side)
+    reference, _ = make_artifact(pinned, folder, "reference", runtime=runtime)
     artifacts = []
     for architecture in group:
         # One that cannot be exported must not stop the others, now and whenever this is taken up again.
@@ -90,7 +92,7 @@ def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, 
         return None
     return Job(
         artifacts=tuple(artifacts),
-        reference=reference,
+        reference=replace(reference, resolution=_side(pinned)),
         resolution=side,
         runner=runner,
         runtime=runtime,

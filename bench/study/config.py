@@ -55,7 +55,11 @@ class ProxyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingConfig:
-    """Where and how candidates are timed; without a runtime, ONNX Runtime on the CPU and torch on a GPU."""
+    """Where and how candidates are timed; without a runtime, ONNX Runtime on the CPU and torch on a GPU.
+
+    Attributes:
+        reference_resolution: of the pinned network beside every candidate; None: each candidate's own, or the nearest.
+    """
 
     runner: Literal["cpu", "cuda"] = "cpu"
     runtime: Literal["onnxruntime", "torch"] | None = None
@@ -64,6 +68,7 @@ class TimingConfig:
     blocks: int = 8
     iterations: int = 2
     deadline_s: float = 120.0
+    reference_resolution: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +180,7 @@ def checked(config: StudyConfig) -> StudyConfig:
         "timing.restarts": (config.timing.restarts, 1),
         "timing.blocks": (config.timing.blocks, 1),
         "timing.iterations": (config.timing.iterations, 1),
+        "timing.reference_resolution": (config.timing.reference_resolution, 32),
         "execution.concurrency": (config.execution.concurrency, 1),
         "execution.threads": (config.execution.threads, 1),
         "seed": (config.seed, 0),

@@ -83,6 +83,11 @@ def proxy_resolution(deploy_resolution: int) -> int:
     return max(64, deploy_resolution // 4)
 
 
+def reference_resolution(config: StudyConfig, resolution: int) -> int:
+    """Which of the study's references a candidate of that deployment resolution is timed beside, by its key."""
+    return config.timing.reference_resolution or resolution
+
+
 def cache_folder() -> Path:
     """Where packed pictures are kept: BENCH_CACHE, or `results/cache` in the current folder."""
     return Path(os.environ.get("BENCH_CACHE") or "results/cache").expanduser().resolve()
@@ -261,12 +266,11 @@ def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) 
     _use_threads(job.threads)
     folder = Path(job.folder)
     begin = time.perf_counter()
+    side = proxy_resolution(int(architecture.settings["input_resolution"]))
     with shared(cpu_lock_folder()) as waited:
-        data = study_data(
-            config, proxy_resolution(int(architecture.settings["input_resolution"])), Path(job.cache_folder)
-        )
+        data = study_data(config, side, Path(job.cache_folder))
         training = Training(
-            build(architecture, num_classes=len(data.classes), seed=config.seed),
+            build(architecture, num_classes=len(data.classes), seed=config.seed, resolution=side),
             data,
             config=training_config(config, job.rungs[-1]),
             device=job.device,

@@ -56,10 +56,16 @@ def export_architecture(
     """Builds, loads, proves, folds, exports and checks; gives the artifact and what a user should know of it."""
     require(find_format(kind))
     notes = []
-    network = build(architecture, num_classes=trained_classes or head or IMAGENET_CLASSES, seed=0)
+    side = resolution or int(architecture.settings["input_resolution"])
+    classes = trained_classes or head or IMAGENET_CLASSES
+    network = build(architecture, num_classes=classes, seed=0, resolution=side)
     if weights is not None:
         load_weights(network, weights)
         notes.append(f"weights: trained in the search, {trained_classes} classes")
+        if getattr(network, "fixed_resolution", None) is not None:
+            notes.append(
+                f"position bias: trained at the short training's resolution and resized to {side} px; train it on"
+            )
         if head is not None:
             replace_head(network, head, seed=0)
             notes.append(
@@ -75,7 +81,7 @@ def export_architecture(
         network.eval(),
         out,
         kind=kind,
-        resolution=resolution or int(architecture.settings["input_resolution"]),
+        resolution=side,
         precision=precision,
         fold_attention_norm=fold_attention_norm,
         architecture=architecture,

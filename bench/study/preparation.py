@@ -18,6 +18,7 @@ from bench.study.evaluation import (
     cache_folder,
     make_artifact,
     proxy_resolution,
+    reference_resolution,
     study_data,
     timing_job,
 )
@@ -41,12 +42,13 @@ def pack_data(config: StudyConfig, resolutions: tuple[int, ...], progress: Progr
 def reference_artifacts(
     config: StudyConfig, resolutions: tuple[int, ...], folder: Path
 ) -> dict[int, Mapping[str, Any]]:
-    """FastViT-T8 exported at every deployment resolution of the space, as mappings of `JobArtifact`."""
+    """FastViT-T8 exported at every resolution that it is needed at, as mappings of `JobArtifact`."""
     artifacts: dict[int, Mapping[str, Any]] = {}
-    for resolution in resolutions:
+    for resolution in sorted({reference_resolution(config, resolution) for resolution in resolutions}):
         architecture = reference_architecture(resolution)
         artifact, _ = make_artifact(config, architecture, folder / "artifacts", f"reference-{resolution}")
-        artifacts[resolution] = asdict(artifact)
+        side = int(architecture.settings["input_resolution"])
+        artifacts[resolution] = asdict(replace(artifact, resolution=side))
     return artifacts
 
 
@@ -61,14 +63,15 @@ def worst_corner(
     artifact, update = make_artifact(config, largest, folder / "artifacts", "largest")
     costs = {"accuracy": 0.0, **{name: value * _MARGIN for name, value in update["figures"].items()}}
     reference_ms = {}
+    side = int(largest.settings["input_resolution"])
     for resolution, reference in references.items():
-        is_largest = resolution == int(largest.settings["input_resolution"])
+        is_largest = resolution == reference_resolution(config, side)
         timed = (
             artifact
             if is_largest
             else replace(JobArtifact.from_dict(reference), label="reference-again", is_checked=True)
         )
-        summary = _timed(config, timed, reference, resolution)
+        summary = _timed(config, timed, reference, side if is_largest else resolution)
         reference_ms[str(resolution)] = summary.median_ms / summary.ratio_to_reference
         if is_largest:
             costs["latency_ms"] = summary.median_ms * _MARGIN

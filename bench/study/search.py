@@ -34,6 +34,7 @@ def start(
     *,
     name: str | None = None,
     space: Space | None = None,
+    like: StudyRecord | None = None,
     announce: Announce | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
@@ -45,6 +46,7 @@ def start(
         store: an open store.
         name: of the study; None makes one of space and time.
         space: with all rules, instead of the one that `config` names.
+        like: a study whose milliseconds and worst corner hold here too; None: its own are measured first.
         announce: is told the study's name once it stands in the store: from then on it can be resumed.
         listener: hears every event.
         progress: is told what is prepared before the first trial: what, done, total.
@@ -78,6 +80,10 @@ def start(
         fingerprint=dict(fingerprint()),
     )
     keep_model(store, study.id, model)
+    if like is not None:
+        corner, milliseconds = like.hypervolume_reference, like.reference_ms
+        study = store.set_hypervolume_reference(study.id, corner, reference_ms=milliseconds)
+        store.record_event(study.id, "like", {"study": like.name})
     return _run(study, config, checked, store, announce, listener, progress)
 
 

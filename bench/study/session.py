@@ -18,7 +18,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import CostFunction, Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
-from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report
+from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report, reference_resolution
 from bench.study.halving import rung_images
 from bench.study.measuring import record
 from bench.study.objectives import directions, parse_objectives, values
@@ -99,7 +99,7 @@ class Session:
         self._begun[number], self._busy[number] = time.perf_counter(), 0.0
         self._states[number] = "starts"
         candidate = self.plan.candidates[number]
-        resolution = int(planned.architecture.settings["input_resolution"])
+        beside = reference_resolution(self.config, int(planned.architecture.settings["input_resolution"]))
         self._tell("started", {"number": number, "rung": planned.rung, "source": candidate.source})
         return EvaluationJob(
             number=number,
@@ -108,8 +108,8 @@ class Session:
             rungs=self.rungs,
             config=self.config.to_dict(),
             folder=str(self.folder),
-            reference=self._references.get(resolution),
-            reference_ms=self.study.reference_ms.get(str(resolution)),
+            reference=self._references.get(beside),
+            reference_ms=self.study.reference_ms.get(str(beside)),
             is_prepared=self._is_prepared(number),
             threads=self._threads,
             device=self._device,
@@ -261,8 +261,8 @@ class Session:
         if not update["summary"]:
             return  # its own failure is on the way, with the reason
         if self._conditions is None:
-            self._conditions = found["fingerprint"]
-        if differences := same_conditions(self._conditions, found["fingerprint"]):
+            self._conditions = _steady(found["fingerprint"])
+        if differences := same_conditions(self._conditions, _steady(found["fingerprint"])):
             self.failed(number, f"timed under other conditions than the trials before: {'; '.join(differences[:3])}")
             return
         self.plan.figures(number, update["figures"])
@@ -342,7 +342,7 @@ class Session:
                 )
         for found in self.store.study_measurements(self.study.id):
             if found.summary and self._conditions is None:
-                self._conditions = found.fingerprint
+                self._conditions = _steady(found.fingerprint)
 
     def _take_up(self, trial: TrialRecord, rung: int, *, is_scored: bool) -> None:
         """A trial that was at work when the study ended: either its score was the last thing written, or it goes on."""
@@ -368,6 +368,12 @@ def _state(update: Mapping[str, Any]) -> str:
             return "trains"
         case _:
             return ""
+
+
+def _steady(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to stay the same within a study; the reference may have another resolution, as the network beside it."""
+    reference = {name: value for name, value in (fingerprint.get("reference") or {}).items() if name != "resolution"}
+    return {**fingerprint, "reference": reference}
 
 
 def _short(update: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def load(task: dict[str, Any]) -> TorchModel:
     artifact, size, device = task["artifact"], task["resolution"], torch.device(task["runner"])
     memory = torch.channels_last if task["channels_last"] else torch.contiguous_format
     precision = _TYPES[task["precision"]]
-    network = _network(artifact, task["content"])
+    network = _network(artifact, task["content"], size)
     operators = _operators(network)
     network = network.to(device, precision).to(memory_format=memory)
     pixels = np.random.default_rng(0).standard_normal((1, 3, size, size), dtype=np.float32)
@@ -99,7 +99,7 @@ def load(task: dict[str, Any]) -> TorchModel:
     return TorchModel(_RUNS[task["runtime"]](network, picture), picture, details)
 
 
-def _network(artifact: dict[str, Any], content: bytes) -> torch.nn.Module:
+def _network(artifact: dict[str, Any], content: bytes, size: int) -> torch.nn.Module:
     from bench.networks.weights import load_weights
 
     if artifact["form"] == "timm":
@@ -115,7 +115,7 @@ def _network(artifact: dict[str, Any], content: bytes) -> torch.nn.Module:
     from bench.networks.fold import fold
     from bench.space import Architecture
 
-    network = build(Architecture.from_dict(artifact["architecture"]))
+    network = build(Architecture.from_dict(artifact["architecture"]), resolution=size)
     load_weights(network, artifact["path"], content=content)
     return (fold(network.eval()) if artifact["form"] == "deploy" else network).eval()
 
