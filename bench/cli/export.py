@@ -48,7 +48,7 @@ _PRECISIONS = sorted({precision for form in FORMATS.values() for precision in fo
     help="Fold the norm before attention too [default: kept for onnx, since ONNX Runtime then fuses more, and for "
     "openvino, which is read from it].",
 )
-@click.option("--space", default="fastvit", show_default=True, help="Space whose reference point NAME is.")
+@click.option("--space", help="Space whose reference point NAME is [default: all shipped ones].")
 @db_option
 def export(
     what: str,
@@ -59,7 +59,7 @@ def export(
     precision: str | None,
     exporter: Exporter,
     fold_attention_norm: bool | None,
-    space: str,
+    space: str | None,
     db: str | None,
 ) -> None:
     """Export a reference point or a trial (STUDY/NUMBER), folded and checked.

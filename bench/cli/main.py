@@ -18,6 +18,10 @@ from bench.version import __version__
 # Command -> (module, function, one line of help).
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "search": ("bench.cli.search", "search", "Search a space and end with a measured Pareto front."),
+    "baselines": ("bench.cli.baselines", "baselines", "Train and time published networks as a study's candidates."),
+    "reproduce": ("bench.cli.reproduce", "reproduce", "Check published figures and claims on this machine."),
+    "compare": ("bench.cli.compare", "compare", "Compare models: counts, paired latency, accuracy."),
+    "evaluate": ("bench.cli.evaluate", "evaluate", "Top-1 and robustness of weights on ImageNet and its variants."),
     "space": ("bench.cli.space", "space", "Show, count, draw from and check spaces."),
     "studies": ("bench.cli.show", "studies", "List the studies of a database."),
     "show": ("bench.cli.show", "show", "Show a study's front, or one trial."),

@@ -36,7 +36,7 @@ from bench.cli.options import db_option, json_option
 @click.option("--quick", is_flag=True, help="Three restarts and 3 % in place of six and 1 %.")
 @click.option("--target", type=click.FloatRange(0.01, 100), help="Percent that the ratio's interval may be off.")
 @click.option("--limit", "limit_s", type=click.FloatRange(1), help="Seconds after which no further restart begins.")
-@click.option("--space", default="fastvit", show_default=True, help="Space whose reference points are named.")
+@click.option("--space", help="Space whose reference points are named [default: all shipped ones].")
 @click.option("--out", type=click.Path(path_type=Path), help="Write every run as a strip plot (HTML).")
 @click.option("--import", "imported", type=click.Path(path_type=Path), help="Take in results made elsewhere.")
 @click.option("--store/--no-store", default=True, show_default=True, help="Keep the samples in the database.")
@@ -56,7 +56,7 @@ def measure(
     quick: bool,
     target: float | None,
     limit_s: float | None,
-    space: str,
+    space: str | None,
     out: Path | None,
     imported: Path | None,
     store: bool,
@@ -65,7 +65,8 @@ def measure(
 ) -> None:
     """Time models beside each other and beside FastViT-T8, and say how far the figures can be believed.
 
-    A MODEL is a reference point, a trial (STUDY/NUMBER), or an .onnx or .tflite file. Everything is interleaved in
+    A MODEL is a reference point, a trial (STUDY/NUMBER), a network of timm (timm:NAME), or an .onnx or .tflite file;
+    networks take a resolution, as in fastvit_t8@384. Everything is interleaved in
     fresh processes; the machine's health is watched meanwhile. An Xcode performance report, trtexec's or LiteRT's
     results are taken in by --import, with their own fingerprint.
     """

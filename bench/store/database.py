@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from bench.errors import StoreError
@@ -33,13 +33,14 @@ from bench.store.records import (
     EventRecord,
     Json,
     MeasurementRecord,
+    ReportRecord,
     ScoreRecord,
     StudyRecord,
     StudyStatus,
     TrialRecord,
     TrialStatus,
 )
-from bench.store.tables import ArtifactRow, Base, EventRow, MeasurementRow, ScoreRow, StudyRow, TrialRow
+from bench.store.tables import ArtifactRow, Base, EventRow, MeasurementRow, ReportRow, ScoreRow, StudyRow, TrialRow
 from bench.store.transitions import (
     FINISHED_STUDY,
     FINISHED_TRIAL,
@@ -338,6 +339,21 @@ class Store(Reader):
             data = {**result, "measurement_id": row.id}
             self._append(transaction, "measurement", data, study_id=study_id, trial_id=trial_id)
             return queries.to_record(MeasurementRecord, row)
+
+    def record_report(self, *, run: str, kind: str, subject: str, data: Json, fingerprint: Json) -> ReportRecord:
+        """Keep what was found of one subject in one run of a command; found again, it takes the place of the first."""
+        values = {"kind": kind, "data": data, "fingerprint": fingerprint, "created_at": self._clock()}
+        with self._writing() as session:
+            query = select(ReportRow).where(ReportRow.run == run, ReportRow.subject == subject)
+            row = session.scalar(query.with_for_update())
+            if row is None:
+                row = ReportRow(run=run, subject=subject, **values)
+                self._insert(session, row)
+            else:
+                for name, value in values.items():
+                    setattr(row, name, value)
+                session.flush()
+            return queries.to_record(ReportRecord, row)
 
     def record_event(self, study_id: int, kind: str, data: Json, *, trial_id: int | None = None) -> EventRecord:
         """Append a decision of the caller's own, such as a rejected proposal, to the order of things."""

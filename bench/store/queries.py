@@ -14,14 +14,33 @@ from bench.store.records import (
     ArtifactRecord,
     EventRecord,
     MeasurementRecord,
+    ReportRecord,
     ScoreRecord,
     StudyRecord,
     TrialRecord,
 )
-from bench.store.tables import ArtifactRow, Base, EventRow, MeasurementRow, ScoreRow, StudyRow, TrialRow
+from bench.store.tables import (
+    ArtifactRow,
+    Base,
+    EventRow,
+    MeasurementRow,
+    ReportRow,
+    ScoreRow,
+    StudyRow,
+    TrialRow,
+)
 from bench.store.transitions import FINISHED_TRIAL
 
-Record = TypeVar("Record", StudyRecord, TrialRecord, ScoreRecord, ArtifactRecord, MeasurementRecord, EventRecord)
+Record = TypeVar(
+    "Record",
+    StudyRecord,
+    TrialRecord,
+    ScoreRecord,
+    ArtifactRecord,
+    MeasurementRecord,
+    ReportRecord,
+    EventRecord,
+)
 _NUM_NAMES_SHOWN = 10
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -169,6 +188,16 @@ def all_measurements(
         if value is not None:
             query = query.where(column == value)
     return tuple(to_record(MeasurementRecord, row) for row in session.scalars(query))
+
+
+def reports(session: Session, *, run: str | None, kind: str | None) -> tuple[ReportRecord, ...]:
+    """Reports of a run, or of a kind, oldest first; None takes all."""
+    query = select(ReportRow).order_by(ReportRow.id)
+    if run is not None:
+        query = query.where(ReportRow.run == run)
+    if kind is not None:
+        query = query.where(ReportRow.kind == kind)
+    return tuple(to_record(ReportRecord, row) for row in session.scalars(query))
 
 
 def events(session: Session, study_id: int, *, after: int) -> tuple[EventRecord, ...]:

@@ -17,6 +17,7 @@ from bench.store.records import (
     ArtifactRecord,
     EventRecord,
     MeasurementRecord,
+    ReportRecord,
     ScoreRecord,
     StudyRecord,
     TrialRecord,
@@ -105,6 +106,11 @@ class Reader:
         """Measurements of any study and of none, oldest first; None takes all."""
         with self._reading() as session:
             return queries.all_measurements(session, runner=runner, runtime=runtime, threads=threads)
+
+    def reports(self, *, run: str | None = None, kind: str | None = None) -> tuple[ReportRecord, ...]:
+        """Reports of a run, or of a kind, oldest first; None takes all."""
+        with self._reading() as session:
+            return queries.reports(session, run=run, kind=kind)
 
     def events(self, study_id: int, *, after: int = 0) -> tuple[EventRecord, ...]:
         """What happened in a study, in order; `after` gives only what is newer than that sequence number."""

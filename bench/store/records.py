@@ -139,6 +139,20 @@ class MeasurementRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRecord:
+    """What was found of one subject, such as a published model or a claim, in one run of a command."""
+
+    id: int
+    run: str
+    """The same for all parts of one run; by it a run is taken up again."""
+    kind: str
+    subject: str
+    data: Json
+    fingerprint: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
     """One thing that happened; `sequence` orders all events of a database, without reuse."""
 

@@ -137,6 +137,19 @@ class MeasurementRow(Base):
     created_at: Mapped[datetime]
 
 
+class ReportRow(Base):
+    __tablename__ = "reports"
+    __table_args__ = (UniqueConstraint("run", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[str] = mapped_column(String(60))
+    kind: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(200))
+    data: Mapped[Json]
+    fingerprint: Mapped[Json]
+    created_at: Mapped[datetime]
+
+
 class EventRow(Base):
     __tablename__ = "events"
     # AUTOINCREMENT: a sequence number is never given twice, even if the last events were removed by hand.

@@ -30,8 +30,9 @@ from bench.measure.catalogue import RUNTIMES
 from bench.measure.exclusive import cpu_lock_folder
 from bench.measure.measurement import samples_of
 from bench.measure.protocol import Progress
-from bench.networks.models import Model
+from bench.networks.models import TimmModel
 from bench.store import Store
+from bench.study.models import Named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Conditions:
         is_quick: three restarts and an aim of 3 % in place of six and 1 %.
         target: half width of the ratio's interval that is aimed at; None: by `is_quick`.
         limit_s: no further restart begins after so many seconds; None: the protocol's.
+        most_restarts: while the target is missed; None: the protocol's.
         seed: of weights and of the order of visits.
     """
 
@@ -66,6 +68,7 @@ class Conditions:
     is_quick: bool = False
     target: float | None = None
     limit_s: float | None = None
+    most_restarts: int | None = None
     seed: int = 0
 
     def setups(self) -> tuple[Setup, ...]:
@@ -88,7 +91,7 @@ class Conditions:
 
 
 def measure_models(
-    models: Sequence[Model | Path],
+    models: Sequence[Named],
     conditions: Conditions,
     *,
     progress: Progress | None = None,
@@ -97,7 +100,7 @@ def measure_models(
     """Times all models in one session beside FastViT-T8; one measurement for each model, setup and form.
 
     Args:
-        models: networks by name (bench.networks.models), or files to be timed as they are.
+        models: networks by name (bench.study.models), or files to be timed as they are.
         conditions: where and how.
         progress: is called with steps done and steps of all.
         announce: is told what is being prepared, in words.
@@ -117,7 +120,7 @@ def measure_models(
 
 
 def make_job(
-    models: Sequence[Model | Path],
+    models: Sequence[Named],
     conditions: Conditions,
     setups: Sequence[Setup],
     folder: Path,
@@ -127,7 +130,7 @@ def make_job(
     artifacts = []
     for model in models:
         for setup in _fitting(model, setups, conditions.forms):
-            for form in conditions.forms:
+            for form in _forms(model, conditions):
                 tell(f"preparing {model.name}")
                 artifacts.append(_artifact(model, conditions, setup, form, folder))
     artifacts = _distinct(artifacts)
@@ -135,8 +138,9 @@ def make_job(
         (artifact.resolution for artifact in artifacts if artifact.resolution is not None), 256
     )
     tell(f"preparing the reference {REFERENCE}")
+    pinned = reference_architecture(side)
     reference, _ = make_artifact(
-        reference_architecture(side),
+        pinned,
         folder,
         f"{REFERENCE} (reference)",
         runtime=setups[0].runtime,
@@ -147,9 +151,11 @@ def make_job(
         protocol["target"] = conditions.target
     if conditions.limit_s is not None:
         protocol["limit_s"] = conditions.limit_s
+    if conditions.most_restarts is not None:
+        protocol["most_restarts"] = conditions.most_restarts
     return Job(
         artifacts=tuple(artifacts),
-        reference=replace(reference, setup=setups[0]),
+        reference=replace(reference, setup=setups[0], resolution=int(pinned.settings["input_resolution"])),
         resolution=side,
         runner=conditions.runner,
         runtime=setups[0].runtime,
@@ -185,7 +191,12 @@ def record(
     )
 
 
-def _fitting(model: Model | Path, setups: Sequence[Setup], forms: Sequence[str]) -> list[Setup]:
+def _forms(model: Named, conditions: Conditions) -> tuple[str, ...]:
+    """A network of timm has timm's form, whatever the others have."""
+    return ("timm",) if isinstance(model, TimmModel) else conditions.forms
+
+
+def _fitting(model: Named, setups: Sequence[Setup], forms: Sequence[str]) -> list[Setup]:
     """The setups that can run a model: any for a network, those that read its format for a file."""
     if not isinstance(model, Path):
         return list(setups)
@@ -213,13 +224,25 @@ def _check_cpus(cpus: tuple[int, ...] | None) -> None:
         raise MeasureError(f"--cpus {','.join(map(str, cpus)) or 'none'}; this process may use {told}; choose of these")
 
 
-def _artifact(model: Model | Path, conditions: Conditions, setup: Setup, form: str, folder: Path) -> JobArtifact:
+def _artifact(model: Named, conditions: Conditions, setup: Setup, form: str, folder: Path) -> JobArtifact:
     if isinstance(model, Path):
         found = file_artifact(model)
         side = conditions.resolution
+    elif isinstance(model, TimmModel):
+        side = conditions.resolution or model.resolution
+        found = make_form(
+            None,
+            folder,
+            model.label,
+            form=form,
+            runtime=setup.runtime,
+            timm_name=model.timm_name,
+            seed=conditions.seed,
+            resolution=side,
+        )
     else:
         side = conditions.resolution or model.resolution
-        label = model.name if form == "deploy" else f"{model.name} ({form} form)"
+        label = model.label if form == "deploy" else f"{model.label} ({form} form)"
         if form == "deploy":
             found, _ = make_artifact(
                 model.architecture,

@@ -65,7 +65,7 @@ def test_a_file_is_looked_into_and_timed(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ([], "nothing to measure; a reference point, STUDY/NUMBER or a file is needed"),
-        (["fastvit_t9"], "no reference point 'fastvit_t9' in space 'fastvit'"),
+        (["fastvit_t9"], "no reference point 'fastvit_t9' in a shipped space"),
         (["fastvit_t8", "--runtime", "onnx"], "runtime 'onnx' does not run on 'cpu'"),
         (["fastvit_t8", "--runner", "apple"], "runs on macOS only"),
         (["fastvit_t8", "--precision", "fp16"], "unknown precision of onnxruntime 'fp16'"),

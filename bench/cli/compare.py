@@ -1,0 +1,87 @@
+"""`bench compare`: models side by side: counts, paired latency, accuracy where known, a chart."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from bench.cli.options import db_option, json_option
+
+
+@click.command(
+    epilog="Examples:  bench compare fastvit_t8 mobileone_s0 mystudy/7   |   bench compare fastvit_t8 other.onnx "
+    "--out compare.html"
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
+@click.option("--runner", default="cpu", show_default=True, help="Where: cpu, cuda, apple.")
+@click.option("--runtime", help="What runs them [default: by runner].")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime.")
+@click.option("--resolution", type=click.IntRange(32), help="Input height and width [default: each model's own].")
+@click.option("--quick", is_flag=True, help="Three restarts and 3 % in place of six and 1 %.")
+@click.option("--limit", "limit_s", type=click.FloatRange(1), help="Seconds after which no further restart begins.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the comparison with its chart as a page.")
+@click.option("--store/--no-store", default=True, show_default=True, help="Keep the samples in the database.")
+@db_option
+@json_option
+def compare(
+    models: tuple[str, ...],
+    runner: str,
+    runtime: str | None,
+    threads: int,
+    resolution: int | None,
+    quick: bool,
+    limit_s: float | None,
+    out: Path | None,
+    store: bool,
+    db: str | None,
+    as_json: bool,
+) -> None:
+    """Compare models: reference points, trials (STUDY/NUMBER), networks of timm (timm:NAME), .onnx or .tflite files.
+
+    All are timed interleaved in one session, so that the ratios to the first are paired and have intervals of their
+    own. Counts are of the deploy form. An accuracy is the published one, or that of a trial's short training.
+    """
+    from bench.cli.progress import bar
+    from bench.errors import ConfigError
+    from bench.report.comparison import comparison_data, comparison_figure, comparison_table
+    from bench.reproduce.comparing import rows
+    from bench.store import open_store
+    from bench.study.measuring import Conditions, keep, measure_models
+    from bench.study.models import find_model
+
+    if len(models) < 2:
+        raise ConfigError(f"one model ({models[0]}); two or more are compared; name another, or use bench measure")
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.parent}; make it first")
+    conditions = Conditions(
+        runner=runner,
+        runtimes=(runtime,) if runtime else (),
+        threads=(threads,),
+        resolution=resolution,
+        is_quick=quick,
+        limit_s=limit_s,
+    )
+    found = [find_model(name, db=db) for name in models]
+    with ExitStack() as stack:
+        needs_store = store or any("/" in name and not Path(name).suffix for name in models)
+        opened = stack.enter_context(open_store(db)) if needs_store else None
+        with bar(as_json=as_json) as shown:
+            measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
+        if opened is not None and store:
+            for measurement in measurements:
+                keep(opened, measurement)
+        compared = rows(found, measurements, opened)
+    click.echo(json.dumps(comparison_data(compared)) if as_json else comparison_table(compared))
+    if out is not None:
+        from bench.report.page import Section, write_report
+
+        sentences = comparison_table(compared).splitlines()[len(compared) + 2 :]
+        section = Section(heading="", sentences=sentences, figures=[comparison_figure(compared)])
+        write_report(out, "bench compare " + " ".join(models), [section])
+        if not as_json:
+            click.echo(f"the comparison as a page:  {out}")
+    if not any(measurement.has_figures for measurement in measurements):
+        raise click.exceptions.Exit(1)

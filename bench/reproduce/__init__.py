@@ -1,0 +1,1 @@
+"""The published networks and claims, set beside what this device measures."""
