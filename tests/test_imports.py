@@ -17,6 +17,8 @@ LIGHT = {
     "bench.pareto": ("torch", "ray", "optuna"),
     "bench.networks.cost": HEAVY,
     "bench.store": ("torch", "ray", "optuna", "plotly", "pandas"),
+    "bench.evaluate": HEAVY,
+    "bench.evaluate.pictures": HEAVY,
     "bench.networks": ("ray", "optuna", "plotly", "sqlalchemy"),
     "bench.measure": ("torch", "ray", "optuna", "plotly", "sqlalchemy"),
     "bench.proxies.datasets": ("ray", "optuna", "plotly", "sqlalchemy"),

@@ -21,7 +21,7 @@ from bench.evaluate.preprocessing import Preprocessing, decode
 from bench.proxies.decoding import Decoded, Unreadable
 from bench.proxies.folders import class_folders, first_folder, found, list_pictures
 from bench.proxies.imagenet import VAL_NAMES, ImageNetSource
-from bench.proxies.parquet import ParquetSource, _layout, _open, list_tables
+from bench.proxies.parquet import ParquetSource, list_tables, open_table, table_layout
 from bench.proxies.subset import Picture
 
 _FLAT_PICTURE = "ILSVRC2012_val_"
@@ -92,10 +92,10 @@ class Tables:
     source: ParquetSource
 
     def read(self, names: Sequence[str]) -> Iterator[Content]:
-        root, column = self.source.root, _layout(self.source.root, self.source.files["val"]).image
+        root, column = self.source.root, table_layout(self.source.root, self.source.files["val"]).image
         for file, group in groupby(names, key=lambda name: name.rpartition("#")[0]):
             rows = [int(name.rpartition("#")[2]) for name in group]
-            for cell in _open(root / file).cells(rows, column):
+            for cell in open_table(root / file).cells(rows, column):
                 yield _read_cell(cell, (root / file).parent)
 
 
@@ -164,7 +164,7 @@ def pictures_in_folders(
 
 def _pictures_in_tables(root: Path, tables: tuple[str, ...], classes: Sequence[str], *, label: str) -> Pictures:
     source = ParquetSource(label=label, root=root, files={"val": tables})
-    output_of = _outputs(source.class_names(), classes, label, is_text=_layout(root, tables).is_text)
+    output_of = _outputs(source.class_names(), classes, label, is_text=table_layout(root, tables).is_text)
     pictures = (
         picture._replace(label=output_of[picture.label]) for picture in source.pictures("val", range(len(output_of)))
     )

@@ -44,7 +44,7 @@ class ParquetSource:
     files: Mapping[SplitName, tuple[str, ...]]
 
     def class_names(self) -> tuple[str, ...]:
-        return _layout(self.root, self._all_files()).classes
+        return table_layout(self.root, self._all_files()).classes
 
     def splits(self) -> tuple[SplitName, ...]:
         return tuple(split for split in SPLITS if split in self.files)
@@ -54,7 +54,7 @@ class ParquetSource:
         return str([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
     def pictures(self, split: SplitName, labels: Sequence[int]) -> Iterator[Picture]:
-        layout = _layout(self.root, self._all_files())
+        layout = table_layout(self.root, self._all_files())
         wanted = frozenset(labels)
         for file in self.files[split]:
             size = (self.root / file).stat().st_size
@@ -63,10 +63,10 @@ class ParquetSource:
                     yield Picture(f"{file}#{row:09d}", label, size)
 
     def read(self, names: Sequence[str], resolution: int) -> Iterator[NDArray[np.uint8] | Unreadable]:
-        column = _layout(self.root, self._all_files()).image
+        column = table_layout(self.root, self._all_files()).image
         for file, group in groupby(names, key=lambda name: name.rpartition("#")[0]):
             rows = [int(name.rpartition("#")[2]) for name in group]
-            for value in _open(self.root / file).cells(rows, column):
+            for value in open_table(self.root / file).cells(rows, column):
                 yield _decode_cell(value, (self.root / file).parent, resolution)
 
     def _all_files(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class _Layout:
     is_text: bool
 
     def labels(self, path: Path) -> Iterator[int]:
-        values = _open(path).column(self.label)
+        values = open_table(path).column(self.label)
         if self.is_text:
             index = {name: number for number, name in enumerate(self.classes)}
             return (index[value] for value in values)
@@ -125,10 +125,10 @@ class _Layout:
 
 
 @functools.lru_cache(maxsize=8)
-def _layout(root: Path, files: tuple[str, ...]) -> _Layout:
+def table_layout(root: Path, files: tuple[str, ...]) -> _Layout:
     import pyarrow as pa
 
-    schema = _open(root / files[0]).schema
+    schema = open_table(root / files[0]).schema
     features = _features(schema.metadata)
     images = [n for n in schema.names if features.get(n, {}).get("_type") == "Image" or _is_image(schema.field(n).type)]
     is_label = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)
@@ -147,7 +147,7 @@ def _layout(root: Path, files: tuple[str, ...]) -> _Layout:
     is_text = not pa.types.is_integer(schema.field(label).type)
     names = features.get(label, {}).get("names")
     if names is None:
-        values = {value for file in files for value in _open(root / file).column(label) if value is not None}
+        values = {value for file in files for value in open_table(root / file).column(label) if value is not None}
         names = sorted(values) if is_text else range(1 + max(values, default=-1))
     return _Layout(image=image, label=label, classes=tuple(str(name) for name in names), is_text=is_text)
 
@@ -242,5 +242,5 @@ def _read_arrow(path: Path) -> Any:
 
 
 @functools.lru_cache(maxsize=4)
-def _open(path: Path) -> _Table:
+def open_table(path: Path) -> _Table:
     return _Table(path)

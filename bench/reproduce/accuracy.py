@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bench.evaluate import Preprocessing, published_preprocessing
 from bench.networks.models import Model
 from bench.reproduce.findings import DIFFERS, REPRODUCED, Finding, not_run
 from bench.reproduce.published import Figure, figures
@@ -41,14 +43,26 @@ def accuracy_findings(model: Model, work: Work) -> Iterator[Finding]:
     found = evaluate_published(model, work)
     for figure in published:
         assert figure.value is not None
-        is_same = abs(found[0] - figure.value) <= TOLERANCE
         told = f"top-1 {found[0]:.3f} %, top-5 {found[1]:.3f} % of {found[2]:,.0f} pictures"
-        yield _finding(figure, told, REPRODUCED if is_same else DIFFERS, {"top1": found[0], "top5": found[1]})
+        verdict = judged(figure, found[0], published_preprocessing(model.name))
+        yield _finding(figure, told, verdict, {"top1": found[0], "top5": found[1]})
+
+
+def judged(figure: Figure, found: float, preprocessing: Preprocessing) -> str:
+    """The verdict of an accuracy: figures of another resolution or crop are of another task."""
+    assert figure.value is not None
+    if figure.resolution is not None and figure.resolution != preprocessing.resolution:
+        return not_run(f"{figure.resolution} px (--resolution)")
+    crop = re.search(r"\bcrop (\d(?:\.\d+)?)", figure.note)
+    if crop is not None and float(crop[1]) != preprocessing.crop:
+        return not_run(f"crop {float(crop[1]):g} (--crop)")
+    is_same = abs(found - figure.value) <= max(TOLERANCE, 0.5 * 10.0**-figure.decimals)
+    return REPRODUCED if is_same else DIFFERS
 
 
 def evaluate_published(model: Model, work: Work) -> tuple[float, float, float]:
     """Top-1 and top-5 in percent of the model's weights in deploy form, and the number of pictures."""
-    from bench.evaluate import Classifier, evaluate, find_validation, imagenet_classes, published_preprocessing
+    from bench.evaluate import Classifier, evaluate, find_validation, imagenet_classes
     from bench.networks.fold import fold
 
     assert work.imagenet is not None

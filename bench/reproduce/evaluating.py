@@ -24,8 +24,8 @@ from bench.evaluate import (
 from bench.measure import fingerprint
 from bench.networks.fold import fold
 from bench.networks.models import Model
-from bench.reproduce.accuracy import TOLERANCE, load_published_network
-from bench.reproduce.findings import DIFFERS, REPRODUCED, Finding, Report, not_run
+from bench.reproduce.accuracy import judged, load_published_network
+from bench.reproduce.findings import Finding, Report, not_run
 from bench.reproduce.published import figures
 from bench.reproduce.work import Work
 
@@ -78,10 +78,12 @@ def evaluate_model(
     findings: list[Finding] = []
     if folders.imagenet is not None:
         work.announce(f"{model.name} on ImageNet")
-        findings += _findings(model, "imagenet", run(classifier, find_validation(folders.imagenet, classes)))
+        found = run(classifier, find_validation(folders.imagenet, classes))
+        findings += _findings(model, "imagenet", found, preprocessing)
     for benchmark, folder in folders.shifted:
         work.announce(f"{model.name} on {benchmark}")
-        findings += _findings(model, benchmark, run(classifier, find_shifted(benchmark, folder, classes)))
+        found = run(classifier, find_shifted(benchmark, folder, classes))
+        findings += _findings(model, benchmark, found, preprocessing)
     if folders.corrupted is not None:
         work.announce(f"{model.name} on ImageNet-C")
         findings += _corruptions(evaluate_corruptions(classifier, folders.corrupted, run=run))
@@ -97,7 +99,7 @@ def evaluate_model(
     )
 
 
-def _findings(model: Model, benchmark: str, found: Accuracy) -> Iterator[Finding]:
+def _findings(model: Model, benchmark: str, found: Accuracy, preprocessing: Preprocessing) -> Iterator[Finding]:
     told = f"top-1 {found.top1:.3f} %, top-5 {found.top5:.3f} % of {found.num_pictures:,} pictures"
     wanted = SHIFTED.get(benchmark, 1000)
     notes = [f"{found.num_classes} classes; the benchmark has {wanted}"] if found.num_classes != wanted else []
@@ -113,12 +115,11 @@ def _findings(model: Model, benchmark: str, found: Accuracy) -> Iterator[Finding
     for figure in published:
         if figure.value is None:
             continue
-        is_same = abs(found.top1 - figure.value) <= max(TOLERANCE, 0.5 * 10.0**-figure.decimals)
         yield Finding(
             quantity=f"{benchmark}: top-1",
             published=f"{figure.value:.{figure.decimals}f} % ({figure.training})",
             measured=told,
-            verdict=(REPRODUCED if is_same else DIFFERS) if is_whole else not_run("the whole benchmark"),
+            verdict=judged(figure, found.top1, preprocessing) if is_whole else not_run("the whole benchmark"),
             note="; ".join([*notes, figure.note] if figure.note else notes),
             source=figure.source,
             values=values,

@@ -73,11 +73,11 @@ class MergedAttention(nn.Module):
     def forward(self, x: Tensor, position_bias: Tensor) -> Tensor:
         tokens = self.norm(x.permute(0, 2, 3, 1))
         if self.reduce is None or self.from_reduced is None:
-            q, k, v = split_heads(self.from_tokens(tokens), self.head_dim).split(self.num_heads, dim=1)
+            q, k, v = torch.split(split_heads(self.from_tokens(tokens), self.head_dim), self.num_heads, dim=1)
         else:
             seen = self.reduce(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             q = split_heads(self.from_tokens(tokens), self.head_dim)
-            k, v = split_heads(self.from_reduced(seen), self.head_dim).split(self.num_heads, dim=1)
+            k, v = torch.split(split_heads(self.from_reduced(seen), self.head_dim), self.num_heads, dim=1)
         out: Tensor = self.proj(join_heads(attend(q, k, v, position_bias), tokens))
         return out.permute(0, 3, 1, 2)
 
