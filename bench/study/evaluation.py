@@ -79,8 +79,11 @@ Update = dict[str, Any]
 
 
 def proxy_resolution(deploy_resolution: int) -> int:
-    """A quarter of the deployment resolution, 64 px at least: a smaller input is never free, nor useless."""
-    return max(64, deploy_resolution // 4)
+    """A quarter of the deployment resolution, 64 px at least: a smaller input is never free, nor useless.
+
+    To the nearest multiple of 32, which every family can take: resolutions that lie close then share their pictures.
+    """
+    return max(64, round(deploy_resolution / 128) * 32)
 
 
 def reference_resolution(config: StudyConfig, resolution: int) -> int:

@@ -116,7 +116,7 @@ def test_a_diverging_training_fails_with_its_reason(job: EvaluationJob) -> None:
 
 
 def test_the_proxy_sees_a_quarter_of_the_resolution_and_never_too_little() -> None:
-    assert [proxy_resolution(side) for side in (64, 224, 256, 320, 384)] == [64, 64, 64, 80, 96]
+    assert [proxy_resolution(side) for side in (64, 224, 256, 300, 384, 528)] == [64, 64, 64, 64, 96, 128]
 
 
 DIES = """
