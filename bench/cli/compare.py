@@ -46,7 +46,7 @@ def compare(
     """
     from bench.cli.progress import bar
     from bench.errors import ConfigError
-    from bench.report.comparison import comparison_data, comparison_figure, comparison_table
+    from bench.report.comparison import comparison_data, comparison_figure, comparison_remarks, comparison_table
     from bench.reproduce.comparing import rows
     from bench.store import open_store
     from bench.study.measuring import Conditions, keep, measure_models
@@ -78,8 +78,7 @@ def compare(
     if out is not None:
         from bench.report.page import Section, write_report
 
-        sentences = comparison_table(compared).splitlines()[len(compared) + 2 :]
-        section = Section(heading="", sentences=sentences, figures=[comparison_figure(compared)])
+        section = Section(heading="", sentences=comparison_remarks(compared), figures=[comparison_figure(compared)])
         write_report(out, "bench compare " + " ".join(models), [section])
         if not as_json:
             click.echo(f"the comparison as a page:  {out}")

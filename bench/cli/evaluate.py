@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import db_option, json_option
+
+if TYPE_CHECKING:
+    from bench.evaluate.preprocessing import Interpolation
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -26,11 +30,13 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--imagenet-c", type=_FOLDER, help="ImageNet-C: corruption/severity/class folders.")
 @click.option("--form", type=click.Choice(["deploy", "train"]), default="deploy", show_default=True, help="Evaluated.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Of the network.")
-@click.option("--resolution", type=click.IntRange(32), help="[default: as published]")
+@click.option("--resolution", type=click.IntRange(32), help="Input height and width [default: as published].")
 @click.option(
     "--crop", type=click.FloatRange(0.01, 1), help="Part of the resized side that is kept [default: as published]."
 )
-@click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), help="[default: as published]")
+@click.option(
+    "--interpolation", type=click.Choice(["bilinear", "bicubic"]), help="Of the resizing [default: as published]."
+)
 @db_option
 @json_option
 def evaluate(
@@ -46,7 +52,7 @@ def evaluate(
     device: str,
     resolution: int | None,
     crop: float | None,
-    interpolation: str | None,
+    interpolation: Interpolation | None,
     db: str | None,
     as_json: bool,
 ) -> None:
@@ -54,9 +60,11 @@ def evaluate(
 
     Decoding takes all cores. Interrupted, the same command goes on with the pictures that are left.
     """
+    from dataclasses import replace
+
     from bench.cli.progress import bar
     from bench.errors import ReproduceError
-    from bench.evaluate import Preprocessing, published_preprocessing
+    from bench.evaluate import published_preprocessing
     from bench.networks.models import Model
     from bench.reproduce.evaluating import Folders, evaluate_model
     from bench.reproduce.pages import report_text
@@ -74,13 +82,11 @@ def evaluate(
     if device == "cuda":
         _check_cuda()
     published = published_preprocessing(found.name)
-    preprocessing = Preprocessing(
+    preprocessing = replace(
+        published,
         resolution=found.resolution,
         crop=crop or published.crop,
-        interpolation="bilinear" if (interpolation or published.interpolation) == "bilinear" else "bicubic",
-        mean=published.mean,
-        std=published.std,
-        crop_mode=published.crop_mode,
+        interpolation=interpolation or published.interpolation,
     )
     shifted = {"imagenet-a": imagenet_a, "imagenet-r": imagenet_r, "imagenet-sketch": imagenet_sketch}
     folders = Folders(

@@ -82,7 +82,8 @@ def reproduce(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with open_store(db) as store:
         if resume is not None:
-            what, options = runs.plan_of(store, resume)[0], dict(runs.plan_of(store, resume)[1])
+            what, stored = runs.plan_of(store, resume)
+            options = dict(stored)
         assert what is not None
         runs.parts_of(what)  # an unknown name is told before anything is kept
         page = out or Path(f"reproduce-{what.replace('@', '-')}.html")

@@ -31,11 +31,12 @@ REFERENCE = "fastvit_t8"
 
 def reference_architecture(resolution: int) -> Architecture:
     """The pinned network at a resolution, or at the nearest one that it can take."""
-    from bench.networks.fastvit.plan import nearest_resolution
+    from bench.networks.fastvit.plan import STRIDE
+    from bench.networks.grid import nearest_resolution
     from bench.space import Architecture, load_space
 
     published = load_space("fastvit").reference_points[REFERENCE].to_dict()
-    side = nearest_resolution(resolution)
+    side = nearest_resolution(resolution, STRIDE)
     settings = {**dict(published["settings"]), "input_resolution": side}  # type: ignore[call-overload]
     return Architecture.from_dict({**published, "settings": settings})
 

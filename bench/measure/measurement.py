@@ -59,6 +59,15 @@ class Measurement:
         """Whether its samples may be summarised; their verdict says how far to believe them."""
         return bool(self.samples) and self.verdict not in ("failed", "wrong_output")
 
+    @property
+    def memory_mib(self) -> float | None:
+        """Peak resident memory of a run, over what its process had before: the largest of all restarts.
+
+        None where the system does not tell it.
+        """
+        logs = self.protocol.get("processes") or []
+        return max((log["memory_mib"] for log in logs if log.get("memory_mib") is not None), default=None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able data."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from bench.networks import cpu_training
-from bench.networks.fastvit.plan import squeeze_width
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
@@ -76,12 +75,12 @@ class MobileOneBlock(nn.Module):
         groups: int = 1,
         num_branches: int = 1,
         has_scale: bool = True,
-        squeeze_excite: bool = False,
+        squeezed: int | None = None,
         activation: type[nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
         self.width, self.kernel, self.stride, self.groups = (in_width, out_width), kernel, stride, groups
-        self.se = SqueezeExcite(out_width, squeeze_width(out_width)) if squeeze_excite else nn.Identity()
+        self.se = nn.Identity() if squeezed is None else SqueezeExcite(out_width, squeezed)
         has_identity = in_width == out_width and stride == 1
         self.identity = nn.BatchNorm2d(in_width) if has_identity else None
         self.conv_kxk = nn.ModuleList(

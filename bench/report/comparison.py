@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from bench.report.tables import table
 
@@ -27,35 +27,44 @@ _HEADING = (
 )
 
 
-class Compared(Protocol):
-    """What is shown of one model; see bench.reproduce.comparing.Row."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One model of a comparison.
 
-    @property
-    def label(self) -> str: ...
-    @property
-    def params_m(self) -> float | None: ...
-    @property
-    def macs_g(self) -> float | None: ...
-    @property
-    def summary(self) -> Summary | None: ...
-    @property
-    def pair(self) -> Comparison | None: ...
-    @property
-    def differences(self) -> tuple[str, ...]: ...
-    @property
-    def verdict(self) -> str: ...
-    @property
-    def memory_mib(self) -> float | None: ...
-    @property
-    def accuracy(self) -> float | None: ...
-    @property
-    def accuracy_of(self) -> str: ...
+    Attributes:
+        label: of its measurement.
+        params_m: of the deploy form in millions; None for files and networks that are built elsewhere.
+        macs_g: of the deploy form in billions; None like that.
+        summary: of its latency; None where it could not be timed.
+        pair: against the first model, interleaved; None for the first and where one was not timed.
+        differences: in what the conditions of the two measurements differ.
+        verdict: of the measurement, with its reason.
+        memory_mib: peak resident memory of a run.
+        accuracy: top-1 in percent, 0 to 100; None where it is not known.
+        accuracy_of: what that accuracy is: published, or of a study at how many pictures.
+    """
+
+    label: str
+    params_m: float | None
+    macs_g: float | None
+    summary: Summary | None
+    pair: Comparison | None
+    differences: tuple[str, ...]
+    verdict: str
+    memory_mib: float | None
+    accuracy: float | None
+    accuracy_of: str
 
 
-def comparison_table(rows: Sequence[Compared]) -> str:
+def comparison_table(rows: Sequence[Row]) -> str:
     """One row a model, then what the accuracies are, verdicts with reasons, and differing conditions."""
-    lines = [table(_HEADING, [_cells(row, is_first=place == 0) for place, row in enumerate(rows)])]
-    lines += [f"{row.label}: top-1 on {row.accuracy_of}" for row in rows if row.accuracy is not None]
+    cells = [_cells(row, is_first=place == 0) for place, row in enumerate(rows)]
+    return "\n".join([table(_HEADING, cells), *comparison_remarks(rows)])
+
+
+def comparison_remarks(rows: Sequence[Row]) -> list[str]:
+    """What the accuracies are, why a verdict is not `valid`, and in what conditions differ; a sentence each."""
+    lines = [f"{row.label}: top-1 on {row.accuracy_of}" for row in rows if row.accuracy is not None]
     kinds = {row.accuracy_of.split(",")[0] for row in rows if row.accuracy is not None}
     if len(kinds) > 1:
         lines.append("these accuracies are of different data or trainings: they do not compare")
@@ -63,10 +72,10 @@ def comparison_table(rows: Sequence[Compared]) -> str:
     for row in rows:
         if row.differences:
             lines.append(f"{row.label} and the first differ in: {'; '.join(row.differences)}")
-    return "\n".join(lines)
+    return lines
 
 
-def comparison_data(rows: Sequence[Compared]) -> list[dict[str, Any]]:
+def comparison_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The same for machines."""
     return [
         {
@@ -85,7 +94,7 @@ def comparison_data(rows: Sequence[Compared]) -> list[dict[str, Any]]:
     ]
 
 
-def comparison_figure(rows: Sequence[Compared]) -> Figure:
+def comparison_figure(rows: Sequence[Row]) -> Figure:
     """Ratios to the first with their intervals, and accuracy against latency where it is known."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -139,7 +148,7 @@ def comparison_figure(rows: Sequence[Compared]) -> Figure:
     return figure
 
 
-def _cells(row: Compared, *, is_first: bool) -> tuple[str, ...]:
+def _cells(row: Row, *, is_first: bool) -> tuple[str, ...]:
     summary, pair = row.summary, row.pair
     return (
         row.label,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.evaluate import Preprocessing, published_preprocessing
@@ -44,7 +45,7 @@ def accuracy_findings(model: Model, work: Work) -> Iterator[Finding]:
     for figure in published:
         assert figure.value is not None
         told = f"top-1 {found[0]:.3f} %, top-5 {found[1]:.3f} % of {found[2]:,.0f} pictures"
-        verdict = judged(figure, found[0], published_preprocessing(model.name))
+        verdict = judged(figure, found[0], _preprocessing(model))
         yield _finding(figure, told, verdict, {"top1": found[0], "top5": found[1]})
 
 
@@ -71,7 +72,7 @@ def evaluate_published(model: Model, work: Work) -> tuple[float, float, float]:
     network = fold(load_published_network(model, work))
     work.announce(f"{model.name}: evaluating")
     accuracy = evaluate(
-        Classifier(network=network, preprocessing=published_preprocessing(model.name), classes=classes),
+        Classifier(network=network, preprocessing=_preprocessing(model), classes=classes),
         find_validation(work.imagenet, classes),
         state_dir=work.state,
         progress=work.progress,
@@ -96,6 +97,10 @@ def load_published_network(model: Model, work: Work) -> nn.Module:
         state, source = download_checkpoint(model.timm_name, model.name)
         load_published(network, state, family=family, source=source)
     return network
+
+
+def _preprocessing(model: Model) -> Preprocessing:
+    return replace(published_preprocessing(model.name), resolution=model.resolution)
 
 
 def _finding(figure: Figure, measured: str, verdict: str, values: dict[str, float] | None = None) -> Finding:

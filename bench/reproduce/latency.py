@@ -44,12 +44,6 @@ class Session:
         found = self.measurements[label]
         return summarise(found).median_ms if found.has_figures else None
 
-    def memory_mib(self, label: str) -> float | None:
-        """Peak resident memory of running `label`, over what its process had before: the largest of all restarts."""
-        processes = self.measurements[label].protocol.get("processes") or []
-        found = [float(log["memory_mib"]) for log in processes if log.get("memory_mib") is not None]
-        return max(found, default=None)
-
 
 def time_together(
     models: Sequence[Named], conditions: Conditions, *, keep: Keep, announce: Announce, progress: Progress | None
@@ -92,8 +86,7 @@ def top1(name: str) -> float | None:
 
 def latency_findings(session: Session, name: str, others: Sequence[str], place: str) -> Iterator[Finding]:
     """The model's milliseconds, its published ones, and the ratio to each opponent."""
-    label = session.first.label
-    yield _own(session, label, place)
+    yield _own(session, place)
     published = [figure for figure in figures(name) if figure.quantity == "latency_ms"]
     if published:
         yield Finding(
@@ -107,12 +100,12 @@ def latency_findings(session: Session, name: str, others: Sequence[str], place: 
         yield _against(session, other, name)
 
 
-def _own(session: Session, label: str, place: str) -> Finding:
+def _own(session: Session, place: str) -> Finding:
     found = session.first
     if not found.has_figures:
         return Finding(quantity=f"latency, {place}", measured=f"{found.verdict}: {found.reason}")
     summary = summarise(found)
-    memory = session.memory_mib(label)
+    memory = found.memory_mib
     return Finding(
         quantity=f"latency, {place}",
         measured=f"{summary.median_ms:.2f} ms [{summary.low_ms:.2f}, {summary.high_ms:.2f}], "

@@ -85,7 +85,7 @@ def _findings(what: str, side: int, session: Session, place: str) -> Iterator[Fi
         if pair is None:
             yield Finding(quantity=f"{label} against {first}", measured=f"failed: {session.measurements[label].reason}")
             continue
-        memory = {name: session.memory_mib(name) for name in (first, label)}
+        memory = {name: session.measurements[name].memory_mib for name in (first, label)}
         told = ", ".join(f"{name} {value:.0f} MiB" for name, value in memory.items() if value is not None)
         yield Finding(
             quantity=f"{_short(label, what)} against {_short(first, what)} at {side} px",
@@ -109,7 +109,7 @@ def _points(what: str, side: int, session: Session, place: str) -> Iterator[dict
             "ratio": 1.0 if label == first else None if pair is None else pair.ratio,
             "low": None if pair is None else pair.low,
             "high": None if pair is None else pair.high,
-            "memory_mib": session.memory_mib(label),
+            "memory_mib": session.measurements[label].memory_mib,
             "place": place,
         }
 

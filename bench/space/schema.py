@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -78,10 +79,11 @@ def parse_space(text: str, *, source: str) -> Space:
     return unite([_parse(part, where) for part, where in texts.values()])
 
 
-def shipped_spaces() -> list[Space]:
-    """All spaces that come with bench, the default one first."""
+@functools.cache
+def shipped_spaces() -> tuple[Space, ...]:
+    """All spaces that come with bench, the default one first; read once in a process."""
     files = sorted(content.folder("search_spaces").glob("*.yaml"), key=lambda path: (path.stem != "fastvit", path.stem))
-    return [_parse(path.read_text(encoding="utf-8"), path.name) for path in files]
+    return tuple(_parse(path.read_text(encoding="utf-8"), path.name) for path in files)
 
 
 def _listed(text: str, source: str) -> tuple[str, list[str]] | None:

@@ -8,13 +8,13 @@ study's resolution and told in the milliseconds that the study told its candidat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bench.errors import SearchError, nearest
 from bench.report.views import BASELINES
-from bench.space import NetworkList, list_networks, shipped_spaces
+from bench.space import NetworkList, list_networks, parse_space, shipped_spaces
 from bench.store import Reader, Store, StudyRecord
 from bench.study import search
 from bench.study.config import StudyConfig
@@ -51,18 +51,20 @@ def run(
         announce, listener, progress: as for `bench.study.search.start`.
 
     Raises:
-        SearchError: the study is not there, its baselines are done, or a family is not known.
+        SearchError: its baselines are done or were begun with others, or a family is not known.
         BenchError: as for `start` and `resume`.
     """
     study = store.study(name)
     _check_usable(study)
     shown: dict[str, Any] = {"announce": announce, "listener": listener, "progress": progress}
-    wanted = tuple(networks) or _of_families(families)
+    wanted = tuple(networks) or (_of_families(families) if families else ())
     known = find(store, name)
     if known is not None:
         return _go_on(store, known, wanted, shown)
     config = StudyConfig.from_dict(study.config)
-    space = list_networks(name + BASELINES, wanted, shipped_spaces(), source="the list of baselines")
+    space = list_networks(
+        name + BASELINES, wanted or _of_families(FAMILIES), shipped_spaces(), source="the list of baselines"
+    )
     return search.start(_config(config, space, study), store, name=name + BASELINES, space=space, like=study, **shown)
 
 
@@ -90,13 +92,14 @@ def _config(config: StudyConfig, space: NetworkList, study: StudyRecord) -> Stud
 
 
 def _go_on(store: Store, known: StudyRecord, wanted: tuple[str, ...], shown: dict[str, Any]) -> StudyRecord:
-    tried = {trial.source.removeprefix("reference:") for trial in store.trials(known.id)}
-    if known.status == "complete":
-        more = sorted(set(wanted) - tried)
-        added = f"; {', '.join(more)} can be had with a new name: bench search --repeat" if more else ""
+    listed = parse_space(known.space_text, source=f"the list of {known.name!r}").reference_points
+    if wanted and set(wanted) != set(listed):
         raise SearchError(
-            f"the baselines of this study are done ({known.name}); read them: bench show {known.name}{added}"
+            f"{known.name!r} was begun with {', '.join(listed)}; a study's baselines are listed once; "
+            "leave --families and --networks out"
         )
+    if known.status == "complete":
+        raise SearchError(f"the baselines of this study are done; read them: bench show {known.name}")
     return search.resume(store, known.name, **shown)
 
 
@@ -110,10 +113,10 @@ def _check_usable(study: StudyRecord) -> None:
         )
 
 
-def _of_families(families: Sequence[str]) -> tuple[str, ...]:
+def _of_families(families: Iterable[str]) -> tuple[str, ...]:
     for family in families:
         if family not in FAMILIES:
             raise SearchError(
                 f"no family {family!r}; known: {', '.join(FAMILIES)}{nearest(family, FAMILIES) or '; name one of them'}"
             )
-    return tuple(name for family in families or FAMILIES for name in FAMILIES[family])
+    return tuple(name for family in families for name in FAMILIES[family])

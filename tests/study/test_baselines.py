@@ -85,8 +85,10 @@ def test_interrupted_they_go_on_and_done_they_are_left_alone(
     assert resumed == ["scripted-baselines"]
     store.set_study_status(first.id, "running")
     store.set_study_status(first.id, "complete")
-    with pytest.raises(SearchError, match=r"are done \(scripted-baselines\); read them: bench show scripted-baselines"):
+    with pytest.raises(SearchError, match="are done; read them: bench show scripted-baselines"):
         baselines.run(store, study.name)
+    with pytest.raises(SearchError, match="was begun with fastvit_t8; a study's baselines are listed once"):
+        baselines.run(store, study.name, families=("cmt",))
 
 
 def test_what_has_no_baselines_is_refused(store: Store, started: list[dict[str, Any]]) -> None:

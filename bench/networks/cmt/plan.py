@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.errors import NetworkError
+from bench.networks.grid import check_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,7 @@ def plan_cmt(architecture: Architecture, *, resolution: int | None = None) -> CM
         NetworkError: a resolution that a CMT cannot take, or a reduction that does not divide its stage.
     """
     settings = architecture.settings
-    asked = check_resolution(int(settings["input_resolution"]) if resolution is None else resolution)
+    asked = check_resolution(int(settings["input_resolution"]) if resolution is None else resolution, STRIDE)
     return CMTPlan(
         resolution=asked,
         stem_width=int(settings["stem_width"]),
@@ -77,14 +78,6 @@ def plan_cmt(architecture: Architecture, *, resolution: int | None = None) -> CM
         head_width=int(settings["head_width"]),
         stages=tuple(_plan_stage(stage, i, asked) for i, stage in enumerate(architecture.stages)),
     )
-
-
-def check_resolution(resolution: int) -> int:
-    """`resolution` itself where a CMT can take it: a positive multiple of 32."""
-    if resolution < STRIDE or resolution % STRIDE:
-        near = max(STRIDE, round(resolution / STRIDE) * STRIDE)
-        raise NetworkError(f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {near}")
-    return resolution
 
 
 def _plan_stage(stage: Mapping[str, Scalar], index: int, resolution: int) -> StagePlan:

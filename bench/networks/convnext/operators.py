@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.networks.convnext.plan import PATCH, StagePlan, check_resolution, plan_convnext
+from bench.networks.convnext.plan import PATCH, STRIDE, StagePlan, plan_convnext
+from bench.networks.grid import check_resolution
 from bench.networks.operators import (
     Form,
     Operator,
@@ -34,7 +35,7 @@ def operators(
 ) -> Iterator[Operator]:
     """See `bench.networks.families.operators`."""
     plan = plan_convnext(architecture)
-    side = (plan.resolution if resolution is None else check_resolution(resolution)) // PATCH
+    side = (plan.resolution if resolution is None else check_resolution(resolution, STRIDE)) // PATCH
     stem_width = plan.stages[0].width
     yield conv(3, stem_width, PATCH, side, stride=PATCH)
     # Scale and shift of this norm stay: they feed the sums of the first stage.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.errors import NetworkError
+from bench.networks.grid import check_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,21 +47,13 @@ def plan_convnext(architecture: Architecture) -> ConvNeXtPlan:
     settings, stages = architecture.settings, architecture.stages
     in_widths = [int(stage["width"]) for stage in (stages[0], *stages)]
     return ConvNeXtPlan(
-        resolution=check_resolution(int(settings["input_resolution"])),
+        resolution=check_resolution(int(settings["input_resolution"]), STRIDE),
         activation=str(settings["activation"]),
         stages=tuple(
             _plan_stage(stage, in_width, has_downsampling=i > 0)
             for i, (stage, in_width) in enumerate(zip(stages, in_widths, strict=False))
         ),
     )
-
-
-def check_resolution(resolution: int) -> int:
-    """`resolution` itself where a ConvNeXt can take it: a positive multiple of 32."""
-    if resolution < STRIDE or resolution % STRIDE:
-        near = max(STRIDE, round(resolution / STRIDE) * STRIDE)
-        raise NetworkError(f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {near}")
-    return resolution
 
 
 def _plan_stage(stage: Mapping[str, Scalar], in_width: int, *, has_downsampling: bool) -> StagePlan:

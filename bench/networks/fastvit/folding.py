@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from bench.networks.blocks import LayerScale
 from bench.networks.fastvit.network import (
     Attention,
-    AttentionBlock,
     ConvFFN,
-    PoolingBlock,
+    MixerBlock,
+    Pooling,
     PositionEncoding,
     RepMixer,
     RepMixerBlock,
@@ -86,10 +86,17 @@ def _(module: RepMixerBlock, fold_attention_norm: bool) -> nn.Module:
 
 
 @fold_module.register
-def _(module: AttentionBlock, fold_attention_norm: bool) -> nn.Module:
-    _scale_output(module.token_mixer.proj, module.layer_scale_1)
-    attention = fold_module(NormedAttention(module.norm, module.token_mixer), fold_attention_norm)
-    return nn.Sequential(Residual(attention), _scaled_ffn(module.mlp, module.layer_scale_2))
+def _(module: MixerBlock, fold_attention_norm: bool) -> nn.Module:
+    mixer = module.token_mixer
+    if isinstance(mixer, Attention):
+        _scale_output(mixer.proj, module.layer_scale_1)
+        first: nn.Module = Residual(fold_module(NormedAttention(module.norm, mixer), fold_attention_norm))
+    else:
+        assert isinstance(mixer, Pooling)
+        scale, _shift = affine(module.norm)
+        factor = scale * module.layer_scale_1.gamma.double().flatten()
+        first = ScaledPooling(factor.to(module.norm.weight.dtype))
+    return nn.Sequential(first, _scaled_ffn(module.mlp, module.layer_scale_2))
 
 
 @fold_module.register
@@ -105,14 +112,6 @@ def _(module: NormedAttention, fold_attention_norm: bool) -> nn.Module:
     with_bias.bias.copy_(weight @ shift)
     module.attention.qkv = with_bias
     return module.attention
-
-
-@fold_module.register
-def _(module: PoolingBlock, _: bool) -> nn.Module:
-    scale, _shift = affine(module.norm)
-    factor = scale * module.layer_scale_1.gamma.double().flatten()
-    pooling = ScaledPooling(factor.to(module.norm.weight.dtype))
-    return nn.Sequential(pooling, _scaled_ffn(module.mlp, module.layer_scale_2))
 
 
 def _scaled_ffn(ffn: ConvFFN, layer_scale: LayerScale) -> nn.Module:

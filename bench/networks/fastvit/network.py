@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.networks import cpu_training
 from bench.networks.blocks import ACTIVATIONS, Classifier, ConvNorm, LargeKernelConv, LayerScale, MobileOneBlock
-from bench.networks.fastvit.plan import FastViTPlan, StagePlan, depthwise_multiplier, plan_fastvit
+from bench.networks.fastvit.plan import FastViTPlan, StagePlan, depthwise_multiplier, plan_fastvit, squeeze_width
 
 if TYPE_CHECKING:
     from bench.space import Architecture
@@ -118,23 +118,6 @@ class RepMixerBlock(nn.Module):
         return out
 
 
-class AttentionBlock(nn.Module):
-    """A MetaFormer block whose token mixer is self-attention behind a batch norm."""
-
-    def __init__(self, stage: StagePlan, head_dim: int, *, activation: type[nn.Module]) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(stage.width)
-        self.token_mixer = Attention(stage.width, head_dim)
-        self.layer_scale_1 = LayerScale(stage.width)
-        self.mlp = ConvFFN(stage.width, stage.hidden_width, stage.ffn_kernel, activation)
-        self.layer_scale_2 = LayerScale(stage.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.addcmul(x, self.layer_scale_1.gamma, self.token_mixer(self.norm(x)))
-        out: Tensor = x + self.mlp(x, self.layer_scale_2.gamma)
-        return out
-
-
 class Pooling(nn.Module):
     """Mean over 3 x 3 neighbours, borders counted as they are, minus the input (Yu et al. 2022, PoolFormer)."""
 
@@ -142,13 +125,13 @@ class Pooling(nn.Module):
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False) - x
 
 
-class PoolingBlock(nn.Module):
-    """A MetaFormer block whose token mixer is a pooling behind a batch norm, as in PoolFormer."""
+class MixerBlock(nn.Module):
+    """A MetaFormer block whose token mixer stands behind a batch norm."""
 
-    def __init__(self, stage: StagePlan, *, activation: type[nn.Module]) -> None:
+    def __init__(self, stage: StagePlan, token_mixer: nn.Module, *, activation: type[nn.Module]) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(stage.width)
-        self.token_mixer = Pooling()
+        self.token_mixer = token_mixer
         self.layer_scale_1 = LayerScale(stage.width)
         self.mlp = ConvFFN(stage.width, stage.hidden_width, stage.ffn_kernel, activation)
         self.layer_scale_2 = LayerScale(stage.width)
@@ -219,7 +202,7 @@ class FastViT(nn.Module):
             3,
             groups=width,
             num_branches=plan.train_branches,
-            squeeze_excite=plan.head_squeeze_excite,
+            squeezed=squeeze_width(plan.head_width) if plan.head_squeeze_excite else None,
             activation=ACTIVATIONS[plan.activation],
         )
         self.head = Classifier(plan.head_width, num_classes)
@@ -258,9 +241,9 @@ def _stem(plan: FastViTPlan) -> nn.Sequential:
 def _block(stage: StagePlan, plan: FastViTPlan) -> nn.Module:
     activation = ACTIVATIONS[plan.activation]
     if stage.mixer == "pooling":
-        return PoolingBlock(stage, activation=activation)
+        return MixerBlock(stage, Pooling(), activation=activation)
     if stage.head_dim is not None:
-        return AttentionBlock(stage, stage.head_dim, activation=activation)
+        return MixerBlock(stage, Attention(stage.width, stage.head_dim), activation=activation)
     assert stage.mixer_kernel is not None
     return RepMixerBlock(stage, stage.mixer_kernel, num_branches=plan.train_branches, activation=activation)
 

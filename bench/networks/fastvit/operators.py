@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bench.networks.fastvit.plan import (
+    STRIDE,
     FastViTPlan,
     StagePlan,
-    check_resolution,
     depthwise_multiplier,
     plan_fastvit,
     squeeze_width,
 )
+from bench.networks.grid import check_resolution
 from bench.networks.operators import (
     Form,
     Operator,
@@ -39,7 +40,7 @@ def operators(
 ) -> Iterator[Operator]:
     """See `bench.networks.families.operators`."""
     plan = plan_fastvit(architecture)
-    side = plan.resolution if resolution is None else check_resolution(resolution)
+    side = plan.resolution if resolution is None else check_resolution(resolution, STRIDE)
     yield from _deploy(plan, side // 4, not fold_attention_norm) if form == "deploy" else _train(plan, side // 4)
     yield dense(plan.head_width, num_classes)
 

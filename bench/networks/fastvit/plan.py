@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.errors import NetworkError
+from bench.networks.grid import check_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def plan_fastvit(architecture: Architecture) -> FastViTPlan:
     settings = architecture.settings
     stages = tuple(_plan_stage(stage) for stage in architecture.stages)
     return FastViTPlan(
-        resolution=check_resolution(int(settings["input_resolution"])),
+        resolution=check_resolution(int(settings["input_resolution"]), STRIDE),
         stem_width=int(settings["stem_width"]),
         activation=str(settings["activation"]),
         train_branches=int(settings["train_branches"]),
@@ -61,20 +61,6 @@ def plan_fastvit(architecture: Architecture) -> FastViTPlan:
         head_width=stages[-1].width * int(settings["head_expansion"]),
         stages=stages,
     )
-
-
-def check_resolution(resolution: int) -> int:
-    """`resolution` itself where a FastViT can take it: a positive multiple of 32."""
-    if resolution < STRIDE or resolution % STRIDE:
-        raise NetworkError(
-            f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {nearest_resolution(resolution)}"
-        )
-    return resolution
-
-
-def nearest_resolution(resolution: int) -> int:
-    """The resolution nearest to the given one that a FastViT can take."""
-    return max(STRIDE, round(resolution / STRIDE) * STRIDE)
 
 
 def depthwise_multiplier(in_width: int, out_width: int) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from bench.networks.mobileone.plan import BlockPlan, check_resolution, plan_mobileone
+from bench.networks.grid import check_resolution
+from bench.networks.mobileone.plan import STRIDE, BlockPlan, plan_mobileone
 from bench.networks.operators import Form, Operator, conv, dense, mobileone_block, squeeze_excite
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def operators(
 ) -> Iterator[Operator]:
     """See `bench.networks.families.operators`."""
     plan = plan_mobileone(architecture)
-    side = plan.resolution if resolution is None else check_resolution(resolution)
+    side = plan.resolution if resolution is None else check_resolution(resolution, STRIDE)
     for block in chain((plan.stem,), *plan.stages):
         side //= block.stride
         yield from _convolution(block, side, form)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.errors import NetworkError
+from bench.networks.grid import check_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def plan_mobileone(architecture: Architecture) -> MobileOnePlan:
     stem_width, num_branches = int(settings["stem_width"]), int(settings["train_branches"])
     in_widths = (stem_width, *(int(stage["width"]) for stage in architecture.stages))
     return MobileOnePlan(
-        resolution=check_resolution(int(settings["input_resolution"])),
+        resolution=check_resolution(int(settings["input_resolution"]), STRIDE),
         activation=str(settings["activation"]),
         stem=BlockPlan(in_width=3, width=stem_width, kernel=3, stride=2, groups=1, num_branches=1, squeezed=None),
         stages=tuple(
@@ -57,14 +57,6 @@ def plan_mobileone(architecture: Architecture) -> MobileOnePlan:
             for stage, in_width in zip(architecture.stages, in_widths, strict=False)
         ),
     )
-
-
-def check_resolution(resolution: int) -> int:
-    """`resolution` itself where a MobileOne can take it: a positive multiple of 32."""
-    if resolution < STRIDE or resolution % STRIDE:
-        near = max(STRIDE, round(resolution / STRIDE) * STRIDE)
-        raise NetworkError(f"resolution is {resolution}; multiples of {STRIDE} are allowed; use {near}")
-    return resolution
 
 
 def squeeze_width(width: int) -> int:
