@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,11 @@ from bench.cli.options import db_option, json_option
     "bench baselines mystudy --networks fastvit_t8,mobileone_s0"
 )
 @click.argument("study", metavar="STUDY")
-@click.option("--families", metavar="LIST", help="fastvit, mobileone, efficientnet, convnext, cmt [default: all].")
+@click.option(
+    "--families",
+    metavar="LIST",
+    help="fastvit, mobileone, efficientnet, convnext, cmt [default: all; later those that were begun with].",
+)
 @click.option("--networks", metavar="LIST", help="Reference points by name, in place of families.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the study's front with its baselines as a page.")
 @db_option
@@ -26,7 +32,8 @@ def baselines(
 ) -> None:
     """Train and time published networks at STUDY's fidelity and on its runner, to read its front against them.
 
-    They become a study of their own, STUDY-baselines, beside it. Interrupted, the same command goes on.
+    They become a study of their own, STUDY-baselines, beside it. Interrupted, the same command goes on; with other
+    --families or --networks later these are added.
     """
     from bench.cli.results import print_results
     from bench.errors import ConfigError
@@ -48,17 +55,25 @@ def baselines(
             found = study_baselines.run(store, study, families=_words(families), networks=_words(networks), **shown)
         except KeyboardInterrupt:
             display.close()
-            click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  bench baselines {study}", err=True)
+            again = _again(study, {"--families": families, "--networks": networks, "--out": out, "--db": db})
+            click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
             raise
         display.close()
         print_results(store, found.name, out=None, as_json=as_json, db=db)
         if not as_json:
-            for sentence in baseline_sentences(study_view(store, study), study_view(store, found.name)):
+            sentences = baseline_sentences(study_view(store, study), study_view(store, found.name))
+            for sentence in (*sentences, *study_baselines.resolution_sentences(found)):
                 click.echo(sentence)
         if out is not None:
             write_page(front_figure(study_view(store, study), study_view(store, found.name)), out)
             if not as_json:
                 click.echo(f"the front of {study} against them as a page:  {out}")
+
+
+def _again(study: str, flags: Mapping[str, object]) -> str:
+    """The same command, to be typed again."""
+    given = [word for flag, value in flags.items() if value is not None for word in (flag, str(value))]
+    return shlex.join(["bench", "baselines", study, *given])
 
 
 def _words(text: str | None) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.report.tables import baseline_sentences, front_table, reference_sentences, time_table
-from bench.report.views import BASELINES, StudyView, baselines_view, best_trial, stage_seconds, study_view
+from bench.report.views import StudyView, baselines_view, best_trial, stage_seconds, study_view
+from bench.store import BASELINES
 
 if TYPE_CHECKING:
     from bench.store import Store

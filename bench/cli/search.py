@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,8 @@ def search(
         except KeyboardInterrupt:
             display.close()
             if display.study_name:
-                again = f"bench search --resume {display.study_name}"
+                where = f" --db {shlex.quote(db)}" if db else ""
+                again = f"bench search --resume {display.study_name}{where}"
                 click.echo(f"\ninterrupted; nothing finished is lost. Go on with:  {again}", err=True)
             raise
         display.close()

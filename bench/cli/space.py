@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from bench.space import Architecture, Space
 
 _RULE = click.option("--rule", "rules", multiple=True, metavar="RULE", help="A further rule, such as 'macs_g <= 1.5'.")
 _NAME = click.argument("name", metavar="NAME|FILE", default="fastvit")
@@ -61,7 +65,7 @@ def show(name: str, rules: tuple[str, ...], as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws.")
 @json_option
 def count(name: str, rules: tuple[str, ...], samples: int, seed: int, as_json: bool) -> None:
-    """Count a space's architectures: exactly without rules, estimated under them."""
+    """Count a space's architectures: all choices exactly, those that obey the rules exactly or by an estimate."""
     from bench.networks.cost import cost_quantities
     from bench.space import count as count_all
     from bench.space import estimate_valid, load_space
@@ -115,7 +119,7 @@ def sample(name: str, rules: tuple[str, ...], n: int, seed: int) -> None:
 @_NAME
 @_RULE
 def check(name: str, rules: tuple[str, ...]) -> None:
-    """Validate a space file; says where each reference point stands."""
+    """Validate a space file; says where each reference point stands, and why nothing obeys the rules if so."""
     from bench.networks.cost import cost_quantities
     from bench.space import count as count_all
     from bench.space import estimate_valid, load_space
@@ -126,17 +130,29 @@ def check(name: str, rules: tuple[str, ...]) -> None:
         click.echo(f"reference point {key}: {_standing(found, point) or 'in the space'}")
     about = "" if valid.is_exact else "about "
     click.echo(f"{found.name} is valid: {count_all(found):,} networks, {about}{valid.estimate:.3g} obey the rules")
-    if valid.high == 0 or (valid.is_exact and valid.estimate == 0):
-        click.echo("no architecture obeys the rules: a search would refuse to start")
+    if valid.estimate == 0 and (reason := _why_none(found, is_certain=valid.is_exact)):
+        click.echo(f"no architecture obeys the rules: a search would refuse to start; {reason}")
 
 
-def _standing(found: object, point: object) -> str:
+def _why_none(found: Space, *, is_certain: bool) -> str | None:
+    """Why nothing is drawn; None where something is after all, which no estimate of a few hundred draws tells."""
+    import numpy as np
+
+    from bench.networks.cost import cost_quantities
+    from bench.space import NoneFound, draw
+    from bench.space.sampling import MAX_TRIES
+
+    try:
+        draw(found, np.random.default_rng(0), cost_quantities, max_tries=200 if is_certain else MAX_TRIES)
+    except NoneFound as error:
+        return str(error)
+    return None
+
+
+def _standing(found: Space, point: Architecture) -> str:
     """Why a reference point is not tried, or nothing."""
     from bench.networks.cost import cost_quantities
-    from bench.space import Architecture, Space
 
-    assert isinstance(found, Space)
-    assert isinstance(point, Architecture)
     reasons = [*found.outside(point), *(f"breaks {rule}" for rule in found.broken_rules(point, cost_quantities))]
     return "; ".join(reasons)
 

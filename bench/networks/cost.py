@@ -52,7 +52,7 @@ def costs(
         fold_attention_norm: whether the deploy form folds the norm before qkv as well.
 
     Raises:
-        NetworkError: a family that is not known, or a resolution that it cannot take.
+        NetworkError: a family that is not known, a resolution that it cannot take, or words that do not agree.
     """
     params = macs = activations = peak = 0
     for operator in operators(

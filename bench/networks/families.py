@@ -1,9 +1,9 @@
 """The families that can be built and counted.
 
-A family is a package `bench/networks/<family>` of four files with one function or one set of rules each: `plan.py`
-(the numbers that an architecture asks for), `operators.py` (`operators`, what it computes), `network.py` (`build`, its
-modules) and `folding.py` (the rules of its deploy form); and an entry in `FAMILIES` here and in
-`bench/space/vocabulary`. They are imported when first used; the first two never import torch.
+A family is a file of words in `bench/space/vocabulary` and a package `bench/networks/<family>`, of which four files
+hold one function or one set of rules each: `plan.py` (the numbers that an architecture asks for), `operators.py`
+(`operators`, what it computes), `network.py` (`build`, its modules) and `folding.py` (the rules of its deploy form).
+They are imported when first used; the first two never import torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bench.errors import NetworkError, nearest
+from bench.space import vocabulary
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bench.networks.operators import Form, Operator
     from bench.space import Architecture
 
-FAMILIES = ("fastvit", "mobileone", "efficientnet", "convnext", "cmt")
+FAMILIES = tuple(vocabulary.FAMILIES)
 
 
 def build(
@@ -36,7 +37,8 @@ def build(
             one resolution (CMT's position bias) reads it; its networks then say so as `fixed_resolution`.
 
     Raises:
-        NetworkError: a family that is not known, no classes, or a resolution that the family cannot take.
+        NetworkError: a family that is not known, no classes, a resolution that the family cannot take, or words that
+            do not agree.
     """
     import torch
 
@@ -70,7 +72,7 @@ def operators(
         fold_attention_norm: whether the deploy form folds the norm before qkv as well.
 
     Raises:
-        NetworkError: a family that is not known, or a resolution that it cannot take.
+        NetworkError: a family that is not known, a resolution that it cannot take, or words that do not agree.
     """
     listed: Iterator[Operator] = _part(architecture.family, "operators").operators(
         architecture,

@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from bench.errors import NetworkError
+
+
+@runtime_checkable
+class AdaptsWeights(Protocol):
+    """A network of which some weights belong to one resolution, such as CMT's position bias."""
+
+    def adapt_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The state dict of the same network at any resolution as one that fits this one."""
+
+
+def adapted(weights: Mapping[str, Tensor], network: nn.Module) -> Mapping[str, Tensor]:
+    """The state dict `weights` as it is loaded into `network`: adapted to its resolution where it has one."""
+    return network.adapt_weights(weights) if isinstance(network, AdaptsWeights) else weights
 
 
 def save_weights(network: nn.Module, path: Path | str) -> Path:
@@ -34,7 +49,7 @@ def save_weights(network: nn.Module, path: Path | str) -> Path:
 def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None = None) -> None:
     """Fill `network` in place with the weights at `path`; every name and shape has to match.
 
-    Weights of a network that belongs to one resolution (CMT's position bias) are resized to that of `network`.
+    Weights that belong to one resolution are adapted to that of `network` (see `AdaptsWeights`).
 
     Args:
         content: of the file, where it was read before; `path` then only names it.
@@ -44,11 +59,7 @@ def load_weights(network: nn.Module, path: Path | str, *, content: bytes | None 
     """
     try:
         weights = load_file(path) if content is None else load(content)
-        if getattr(network, "fixed_resolution", None) is not None:
-            from bench.networks.cmt.positions import resize_position_bias
-
-            weights = resize_position_bias(weights, network)
-        network.load_state_dict(weights, strict=True)
+        network.load_state_dict(adapted(weights, network), strict=True)
     except (FileNotFoundError, SafetensorError) as error:
         raise NetworkError(
             f"weights {str(path)!r} cannot be read ({str(error).splitlines()[0]}); "

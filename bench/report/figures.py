@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
 
 if TYPE_CHECKING:
@@ -19,19 +20,18 @@ TITLES = {
     "artifact_mb": "artifact (MB)",
 }
 
-
 # Of a stage, in a hover text: the first words of a vocabulary say most.
 _WORDS_SHOWN = 4
 
 
 def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
-    """Accuracy against the first cost: the front, what it dominates, the reference points, stopped trials.
+    """Accuracy against the first cost: the front, what it dominates, the reference points, stopped trials, baselines.
+
+    Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
+    fewer pictures. Latencies of the front carry their 95 % intervals.
 
     Args:
         baselines: published networks that were trained and timed as the study's candidates were.
-
-    Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
-    fewer pictures. Latencies carry their 95 % intervals.
     """
     import plotly.graph_objects as go
 
@@ -95,7 +95,11 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
 
 
 def _baselines(go: Any, view: StudyView, cost: str) -> Any:
-    trials = [trial for trial in view.trials if trial.rung == view.top_rung and cost in trial.figures]
+    trials = [
+        trial
+        for trial in view.trials
+        if trial.rung == view.top_rung and cost in trial.figures and trial.status != "failed"
+    ]
     return go.Scatter(
         x=[trial.figures[cost] for trial in trials],
         y=[trial.accuracy[view.top_rung] for trial in trials],
@@ -112,9 +116,7 @@ def _baselines(go: Any, view: StudyView, cost: str) -> Any:
 def write_page(figure: Figure, path: Path) -> None:
     """One HTML file with plotly.js inside: it opens without a network. Written whole or not at all."""
     text = figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False, "responsive": True})
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text)
 
 
 def _scatter(go: Any, trials: list[TrialView], cost: str, *, name: str, marker: dict[str, Any]) -> Any:

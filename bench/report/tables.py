@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.report.views import ReferenceVerdict, StudyView, TrialView, baseline_verdicts, left_out, reference_verdicts
+from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
+from bench.report.views import StudyView, TrialView
 
 Row = Sequence[str]
+
+_CAVEAT = "(by point estimates: one seed, and quick latency intervals of few restarts)"
 
 
 def table(heading: Row, rows: Sequence[Row]) -> str:
@@ -55,7 +58,7 @@ def reference_sentences(view: StudyView) -> list[str]:
     """One sentence a reference point: beaten by whom, at which fidelity."""
     sentences = [_sentence(verdict) for verdict in reference_verdicts(view)]
     if sentences:
-        sentences.append("(by point estimates: one seed, and quick latency intervals of few restarts)")
+        sentences.append(_CAVEAT)
     for name, reasons in left_out(view).items():
         sentences.append(f"{name} was left out: {'; '.join(reasons)}")
     return sentences
@@ -64,7 +67,7 @@ def reference_sentences(view: StudyView) -> list[str]:
 def baseline_sentences(view: StudyView, baselines: StudyView) -> list[str]:
     """One sentence a baseline: beaten by whom on the front."""
     sentences = [_sentence(verdict) for verdict in baseline_verdicts(view, baselines)]
-    return [f"against {baselines.study.name}:", *sentences] if sentences else []
+    return [f"against {baselines.study.name}:", *sentences, _CAVEAT] if sentences else []
 
 
 def _sentence(verdict: ReferenceVerdict) -> str:

@@ -1,7 +1,6 @@
 """A study as plain data for tables, figures and frames: read from the store once, then free of it.
 
-Two kinds of accuracy never mix: a front holds trials that were trained to the top rung only, and a reference point
-that was stopped earlier is compared at the highest rung that both sides reached.
+Accuracies of different rungs never mix: a front holds trials that were trained to the top rung only.
 """
 
 from __future__ import annotations
@@ -12,14 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import pareto
-from bench.networks.cost import cost_quantities
-from bench.space import Architecture, parse_space
-from bench.store import MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
+from bench.store import BASELINES, MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
 
 _REFERENCE = "reference:"
-
-# Behind the name of a study: the study of its baselines (bench/study/baselines.py).
-BASELINES = "-baselines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +59,6 @@ class TrialView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceVerdict:
-    """What became of one reference point.
-
-    Attributes:
-        name: such as `fastvit_t8`.
-        number: of its trial.
-        dominated_by: numbers of other trials that are nowhere worse and somewhere better, at the same rung.
-        images_seen: pictures behind that comparison.
-    """
-
-    name: str
-    number: int
-    dominated_by: tuple[int, ...]
-    images_seen: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
     """One study with its trials by number."""
 
@@ -123,7 +100,7 @@ def study_view(store: Store, name: str) -> StudyView:
     records = store.trials(study.id)
     top = top_rung(study.config)
     views = [_trial(record, scores.get(record.id, []), timed.get(record.id)) for record in records]
-    points = [_point(view, objectives, top) for view in views]
+    points = [point(view, objectives, top) for view in views]
     mask = pareto.front(points, maximise=maximise)
     corner = [study.hypervolume_reference.get(name, math.nan) for name in objectives]
     return StudyView(
@@ -141,81 +118,17 @@ def top_rung(config: Mapping[str, Any]) -> int:
     return int(config["proxy"]["rungs"]) - 1
 
 
-def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
-    """For each reference point that was tried: which networks found beat it, at the same pictures seen."""
-    found = []
-    for reference in view.trials:
-        if reference.name is None or reference.rung is None or reference.status == "failed":
-            continue
-        rivals = [
-            rival.number
-            for rival in view.trials
-            if rival.name is None
-            and rival.status != "failed"
-            and reference.rung in rival.accuracy
-            and pareto.dominates(
-                _point(rival, view.objectives, reference.rung),
-                _point(reference, view.objectives, reference.rung),
-                maximise=view.maximise,
-            )
-        ]
-        found.append(
-            ReferenceVerdict(
-                name=reference.name,
-                number=reference.number,
-                dominated_by=tuple(rivals),
-                images_seen=reference.images_seen,
-            )
-        )
-    return tuple(found)
-
-
 def baselines_view(store: Store, name: str) -> StudyView | None:
     """The published networks that were trained and timed as the candidates of study `name` were, if there are any."""
     is_there = any(study.name == name + BASELINES for study in store.studies())
     return study_view(store, name + BASELINES) if is_there else None
 
 
-def baseline_verdicts(view: StudyView, baselines: StudyView) -> tuple[ReferenceVerdict, ...]:
-    """For each baseline that reached the top rung: which of the study's networks beat it there."""
-    found = []
-    for baseline in baselines.trials:
-        if baseline.rung != baselines.top_rung or baseline.status == "failed":
-            continue
-        mark = _point(baseline, baselines.objectives, baselines.top_rung)
-        rivals = [
-            rival.number
-            for rival in view.front
-            if rival.architecture_id != baseline.architecture_id
-            and pareto.dominates(_point(rival, view.objectives, view.top_rung), mark, maximise=view.maximise)
-        ]
-        found.append(
-            ReferenceVerdict(
-                name=baseline.name or baseline.architecture_id,
-                number=baseline.number,
-                dominated_by=tuple(rivals),
-                images_seen=baseline.images_seen,
-            )
-        )
-    return tuple(found)
-
-
-def left_out(view: StudyView) -> dict[str, tuple[str, ...]]:
-    """Reference points that were not tried, with the reasons: outside the choices, or against a rule."""
-    if not view.study.config["try_reference_points"]:
-        return {}
-    space = parse_space(view.study.space_text, source=f"space of study {view.study.name!r}")
-    found = {}
-    for name, architecture in space.reference_points.items():
-        rules = (f"breaks {rule}" for rule in space.broken_rules(architecture, _costs))
-        if reasons := (*space.outside(architecture), *rules):
-            found[name] = reasons
-    return found
-
-
-def _costs(architecture: Architecture) -> dict[str, float]:
-    # What was skipped for its predicted latency is not named here: only the search knows the prediction.
-    return {**cost_quantities(architecture), "latency_ms": 0.0}
+def point(trial: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[float, ...]:
+    """The values of a trial in the order of `objectives`, its accuracy at `rung`; NaN where it has none or failed."""
+    accuracy = trial.accuracy.get(rung, math.nan) if trial.status != "failed" else math.nan
+    figures = {**trial.figures, "accuracy": accuracy}
+    return tuple(figures.get(name, math.nan) for name in objectives)
 
 
 def stage_seconds(view: StudyView) -> dict[str, float]:
@@ -232,7 +145,7 @@ def best_trial(view: StudyView) -> TrialView | None:
     front = view.front
     if len(front) < 3:
         return front[-1] if front else None
-    points = [_point(trial, view.objectives, view.top_rung)[:2] for trial in front]
+    points = [point(trial, view.objectives, view.top_rung)[:2] for trial in front]
     (a0, c0), (a1, c1) = points[0], points[-1]
     if a1 == a0 or c1 == c0:
         return front[-1]
@@ -260,9 +173,3 @@ def _trial(record: TrialRecord, scores: list[ScoreRecord], timed: MeasurementRec
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
         is_front=False,
     )
-
-
-def _point(view: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[float, ...]:
-    accuracy = view.accuracy.get(rung, math.nan) if view.status != "failed" else math.nan
-    figures = {**view.figures, "accuracy": accuracy}
-    return tuple(figures.get(name, math.nan) for name in objectives)

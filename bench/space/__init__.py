@@ -7,7 +7,7 @@ from bench.space.architecture import Architecture
 from bench.space.describe import ChoiceRow, describe
 from bench.space.encoding import all_decisions, compose, decisions, feature_names, features
 from bench.space.listing import NetworkList, list_networks
-from bench.space.sampling import Estimate, at, count, cross_over, draw, estimate_valid, every, mutate
+from bench.space.sampling import Estimate, NoneFound, at, count, cross_over, draw, estimate_valid, every, mutate
 from bench.space.schema import load_space, parse_space, shipped_spaces
 from bench.space.space import CostFunction, Space
 from bench.space.tree import Decision
@@ -21,6 +21,7 @@ __all__ = [
     "Decision",
     "Estimate",
     "NetworkList",
+    "NoneFound",
     "Scalar",
     "Space",
     "SpaceUnion",

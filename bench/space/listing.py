@@ -96,7 +96,9 @@ def list_networks(name: str, names: Sequence[str], spaces: Sequence[Space], *, s
 
 
 def _decision(space: NetworkList) -> Decision:
-    return Decision(name="network", choices=tuple(space.reference_points), is_ordered=False)
+    # A list may grow while it is tried (bench/study/baselines.py): equal names still have equal choices.
+    name = f"network of {len(space.networks)}"
+    return Decision(name=name, choices=tuple(space.reference_points), is_ordered=False)
 
 
 @encoding.compose.register
@@ -112,7 +114,7 @@ def _(space: NetworkList, choose: Callable[[Decision], int]) -> Architecture:
 def _(space: NetworkList, architecture: Architecture) -> dict[str, int]:
     if architecture not in space.networks:
         raise SpaceError(f"architecture {architecture.id} is not in the list {space.name!r}; take one that is")
-    return {"network": space.networks.index(architecture)} if len(space.networks) > 1 else {}
+    return {_decision(space).name: space.networks.index(architecture)} if len(space.networks) > 1 else {}
 
 
 @encoding.all_decisions.register

@@ -4,12 +4,14 @@ Why `draw` is uniform:
 
 1. `unrank` maps the integers below `count(space)` one to one to the leaves of the decision tree: at every
    step the completions of the options are consecutive intervals of exactly counted length.
-2. Different leaves are different networks: two leaves first differ at one word, whose values there are
+2. Different leaves are different architectures: two leaves first differ at one word, whose values there are
    distinct as networks (`stage1` and its number are merged, MLP ratios of one hidden width are refused, words
    that do not apply have no value at all). A uniform integer therefore gives a uniform architecture, rules
-   aside.
+   aside. (Stages that continue each other without a stride can be cut in several ways: where a family allows
+   that, its space has a rule against it.)
 3. Every try is independent and gives each valid architecture with the same probability 1 / `count(space)`, so
-   trying again until all rules hold leaves all valid architectures equally likely.
+   trying again until all rules hold leaves all valid architectures equally likely. What cannot be built, since
+   its words do not agree (`needs` in space.py), counts as breaking a rule.
 4. `_below` takes uniform bits and rejects what is out of range, so the integer itself has no bias beyond the
    generator's.
 
@@ -30,11 +32,15 @@ from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.compiler import Value, Values
 from bench.space.genes import assemble, values_of
-from bench.space.space import CostFunction, Space, broken_structure
+from bench.space.space import CostFunction, Space, broken_structure, needs
 from bench.space.tree import Row, Step, size, unrank, walk
 
 MAX_TRIES = 20_000
 MAX_CHILD_TRIES = 2_000  # parents that obey the rules have far more valid children than one in that many
+
+
+class NoneFound(SpaceError):
+    """No try gave an architecture that obeys the rules; any other error of a space is an error of its writer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +80,14 @@ def every(space: Space, costs: CostFunction | None = None) -> Iterator[Architect
 
 @singledispatch
 def estimate_valid(space: Space, costs: CostFunction | None = None, *, samples: int = 2000, seed: int = 0) -> Estimate:
-    """How many architectures obey the rules: exact where the space is no larger than `samples`.
+    """How many architectures obey the rules and can be built: exact where the space is no larger than `samples`.
 
     Else the share of `samples` uniform draws, with the interval of Wilson (1927), times `count(space)`.
     """
     total = count(space)
-    if not space.rules or total <= samples:
-        exact = sum(1 for _ in every(space, costs)) if space.rules else total
+    is_bound = bool(space.rules or needs(space.family))
+    if not is_bound or total <= samples:
+        exact = sum(1 for _ in every(space, costs)) if is_bound else total
         return Estimate(estimate=exact, low=exact, high=exact, is_exact=True)
     random = np.random.default_rng(seed)
     valid = sum(not space.broken_rules(at(space, _below(random, total)), costs) for _ in range(samples))
@@ -99,7 +106,8 @@ def draw(
     """A valid architecture, uniform over all of them (the module says why).
 
     Raises:
-        SpaceError: no valid architecture in `max_tries` tries; names the rule that was broken most.
+        NoneFound: no valid architecture in `max_tries` tries; names the rule that was broken most.
+        SpaceError: a rule reads what `costs` does not give.
     """
     total = count(space)
     return _first_valid(space, costs, lambda: unrank(space.tree, _below(random, total)), max_tries=max_tries)
@@ -194,7 +202,7 @@ def _first_valid(
             broken.update(failed)
             continue
         return architecture
-    raise SpaceError(_none_found(space, broken, max_tries, is_alone=other_than is not None))
+    raise NoneFound(_none_found(space, broken, max_tries, is_alone=other_than is not None))
 
 
 def _none_found(space: Space, broken: Counter[str], tries: int, *, is_alone: bool) -> str:
@@ -202,6 +210,11 @@ def _none_found(space: Space, broken: Counter[str], tries: int, *, is_alone: boo
         what = "another architecture" if is_alone else "an architecture"
         return f"no try of {tries} gave {what} of {space.name!r}; it needs more than one; widen the choices"
     rule, times = broken.most_common(1)[0]
+    if rule in needs(space.family):
+        return (
+            f"no architecture of {tries} tries in space {space.name!r} can be built, {times} broke {rule!r}; "
+            f"allowed: what every {space.family} obeys; change the choices of these words"
+        )
     return (
         f"no architecture of {tries} tries in space {space.name!r} obeys the rules, {times} broke {rule!r}; "
         "allowed: rules that leave a findable share of the space; loosen that rule or narrow the choices"

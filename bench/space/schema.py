@@ -14,9 +14,9 @@ from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.document import Node, read_documents
 from bench.space.expressions import Expression, compile_condition, compile_rule
-from bench.space.genes import Branch, Choice, Gene, Options, arranged
+from bench.space.genes import Branch, Choice, Gene, Options, arranged, values_of
 from bench.space.listing import list_networks
-from bench.space.space import Space
+from bench.space.space import Space, impossible
 from bench.space.tree import Step, grow
 from bench.space.union import split_text, unite
 from bench.space.vocabulary import find_family
@@ -282,7 +282,13 @@ def _reference_point(point: Node, name: str, family: Family) -> Architecture:
             if (value := item.scalar(key)) is not None:
                 stage[key] = value
     with point.located():
-        return Architecture.from_dict({"family": family.name, "settings": settings, "stages": stages})
+        architecture = Architecture.from_dict({"family": family.name, "settings": settings, "stages": stages})
+    if reasons := impossible(family.name, values_of(architecture)):
+        raise point.error(
+            f"reference point {name!r} cannot be built, it breaks {reasons[0]!r}; "
+            f"allowed: what every {family.name} obeys; change these words"
+        )
+    return architecture
 
 
 def _name(node: Node, what: str, *, text: str | None = None) -> str:

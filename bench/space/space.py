@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -88,9 +89,9 @@ class Space:
         return not self.outside(architecture)
 
     def broken_rules(self, architecture: Architecture, costs: CostFunction | None = None) -> tuple[str, ...]:
-        """The rules that an architecture breaks.
+        """The rules that an architecture breaks; also what its family needs, in words, where it cannot be built.
 
-        Costs are computed only where a rule reads them and every other rule holds.
+        Costs are computed only where a rule reads them, every other rule holds and the network can be built.
 
         Raises:
             SpaceError: a rule reads a cost and `costs` is not given.
@@ -128,8 +129,21 @@ class Space:
 
 
 def broken_structure(space: Space, values: Values) -> tuple[str, ...]:
-    """The broken rules among those that need no costs, for values by full name."""
-    return tuple(r.text for r in space.conditions if not r.needs_costs and not r.holds(values))
+    """The broken rules among those that need no costs, for values by full name; first why there is no such network."""
+    broken = tuple(r.text for r in space.conditions if not r.needs_costs and not r.holds(values))
+    return impossible(space.family, values) + broken
+
+
+def impossible(family: str, values: Values) -> tuple[str, ...]:
+    """What of `needs(family)` does not hold of an architecture, given by full name; empty where it can be built."""
+    return tuple(meaning for meaning, rule in needs(family).items() if not rule.holds(values))
+
+
+@functools.cache
+def needs(family: str) -> Mapping[str, Expression]:
+    """What every network of a family obeys, in words and as a rule; no file says it and no space can loosen it."""
+    vocabulary = find_family(family)
+    return {found.meaning: compile_rule(found.rule, vocabulary) for found in vocabulary.constraints}
 
 
 def _reparse(text: str, source: str) -> Space:

@@ -1,8 +1,8 @@
 """Several spaces searched as one: first the space is chosen, then an architecture of it.
 
 What the functions of encoding.py and sampling.py do for a space, they do for a union by what is registered here.
-Which space comes first; a space of 10^15 networks would otherwise leave one of 10^6 never drawn. Within each, drawing
-is as uniform as sampling.py says.
+The space comes first: one of 10^15 networks would otherwise leave one of 10^6 never drawn. Within each, drawing is as
+uniform as sampling.py says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -21,12 +21,15 @@ from bench.errors import SpaceError
 from bench.space import encoding, sampling
 from bench.space.architecture import Architecture
 from bench.space.describe import ChoiceRow, describe
-from bench.space.sampling import Estimate
+from bench.space.sampling import Estimate, NoneFound
 from bench.space.space import CostFunction, Space
 from bench.space.tree import Decision
 
 # Stands between the texts of two spaces: a new YAML document, told apart from one of added rules by its comment.
 SEPARATOR = "--- # another space\n"
+
+# What decides which parts have anything to draw: the costs that rules read, and the tries.
+_Asked = tuple[CostFunction | None, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +41,7 @@ class SpaceUnion(Space):
     """
 
     parts: tuple[Space, ...]
+    _drawable: dict[_Asked, tuple[Space, ...]] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -219,14 +223,41 @@ def _(
     *,
     max_tries: int = sampling.MAX_TRIES,
 ) -> Architecture:
-    """Every part as likely, then uniform in it; a part in which no try obeys the rules leaves its turn to another."""
-    reasons: list[SpaceError] = []
-    for i in random.permutation(len(space.parts)):
+    """Every part as likely that the rules leave anything of, then uniform in it."""
+    parts = _drawable_parts(space, costs, max_tries)
+    reasons: list[NoneFound] = []
+    for i in random.permutation(len(parts)):
         try:
-            return sampling.draw(space.parts[int(i)], random, costs, max_tries=max_tries)
-        except SpaceError as error:
+            return sampling.draw(parts[int(i)], random, costs, max_tries=max_tries)
+        except NoneFound as error:  # there is little left of it
             reasons.append(error)
     raise reasons[0]
+
+
+def _drawable_parts(space: SpaceUnion, costs: CostFunction | None, max_tries: int) -> tuple[Space, ...]:
+    """The parts in which one round of tries finds something; looked for once, since an empty part takes all of them.
+
+    The round has a seed of its own: whether a part is drawn from must not depend on what was drawn before, or a study
+    taken up again would draw something else.
+
+    Raises:
+        NoneFound: there is none; the reason of the first.
+    """
+    asked = (costs, max_tries)
+    if asked not in space._drawable:
+        found: list[Space] = []
+        reasons: list[NoneFound] = []
+        for part in space.parts:
+            try:
+                sampling.draw(part, np.random.default_rng(0), costs, max_tries=max_tries)
+            except NoneFound as error:
+                reasons.append(error)
+            else:
+                found.append(part)
+        if not found:
+            raise reasons[0]
+        space._drawable[asked] = tuple(found)
+    return space._drawable[asked]
 
 
 @sampling.mutate.register

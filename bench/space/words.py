@@ -1,4 +1,4 @@
-"""What a word of a family's vocabulary is, and which values it accepts."""
+"""What a word of a family's vocabulary is, which values it accepts, and what words have to agree on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Word:
         meaning: one line for people.
         default: the value where nothing is said; None: it has to be said.
         allowed: the values of a "word".
-        low, high: the bounds, both included, of an "integer" or a "ratio".
+        among: the values of an "integer" that takes few; such a word has no bounds.
+        low, high: the bounds, both included, of any other "integer" and of a "ratio".
         multiple_of: what an "integer" is a multiple of.
         is_odd: an "integer" is odd, as kernels that keep their centre are.
         only_if: the word applies where that other word of the same scope has one of those values.
@@ -36,6 +37,7 @@ class Word:
     meaning: str
     default: Scalar | None = None
     allowed: tuple[str, ...] = ()
+    among: tuple[int, ...] = ()
     low: float = 0
     high: float = 0
     multiple_of: int = 1
@@ -48,8 +50,21 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What words of a family have to agree on: against it a description is well formed and no network has it.
+
+    Attributes:
+        rule: in the language of rules (expressions.py).
+        meaning: the same for people, as a clause that names the words.
+    """
+
+    rule: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """The vocabulary of one family: words said once (settings) and words said per stage.
+    """The vocabulary of one family: words said once (settings), words said per stage, and what they have to agree on.
 
     The order of the words is the order of keys in canonical forms and, where no condition says otherwise, of
     decisions. A word stands after the words it depends on.
@@ -59,6 +74,7 @@ class Family:
     num_stages: int
     settings: tuple[Word, ...]
     stage: tuple[Word, ...]
+    constraints: tuple[Constraint, ...] = ()
 
 
 def allowed_values(word: Word) -> str:
@@ -70,6 +86,8 @@ def allowed_values(word: Word) -> str:
             return "true or false"
         case "ratio":
             return f"a number from {word.low:g} to {word.high:g}"
+        case "integer" if word.among:
+            return "one of " + ", ".join(map(str, word.among))
         case "integer":
             odd = "an odd integer" if word.is_odd else "an integer"
             multiple = f", a multiple of {word.multiple_of}" if word.multiple_of > 1 else ""
@@ -111,6 +129,8 @@ def _accepted(word: Word, value: object) -> Scalar | None:
     # numbers.Integral and Real also admit numpy's scalars, which come out of data frames.
     if word.kind == "integer" and isinstance(value, numbers.Integral):
         number = int(value)
+        if word.among:
+            return number if number in word.among else None
         fits = word.low <= number <= word.high and number % word.multiple_of == 0
         return number if fits and (number % 2 == 1 or not word.is_odd) else None
     if word.kind == "ratio" and isinstance(value, numbers.Real):

@@ -4,6 +4,7 @@ from bench.store.database import Store
 from bench.store.opening import open_store
 from bench.store.reader import Reader
 from bench.store.records import (
+    BASELINES,
     ArtifactRecord,
     EventRecord,
     Json,
@@ -17,6 +18,7 @@ from bench.store.records import (
 )
 
 __all__ = [
+    "BASELINES",
     "ArtifactRecord",
     "EventRecord",
     "Json",

@@ -55,6 +55,7 @@ from bench.store.transitions import (
 EVENT_KINDS = (
     "study_created",
     "study_status",
+    "study_extended",
     "hypervolume_reference",
     "trial_added",
     "trial_status",
@@ -141,6 +142,15 @@ class Store(Reader):
             )
             self._insert(session, row)
             self._append(session, "study_created", decisions, study_id=row.id)
+            return queries.to_record(StudyRecord, row)
+
+    def extend_study(self, study_id: int, *, config: Json, space_text: str, space_hash: str) -> StudyRecord:
+        """Give a study more to try than it began with; what it began with stands in its first event."""
+        with self._writing() as session:
+            row = queries.study_row(session, study_id, lock=True)
+            row.config, row.space_text, row.space_hash = config, space_text, space_hash
+            data = {"config": config, "space_hash": space_hash}
+            self._append(session, "study_extended", data, study_id=study_id)
             return queries.to_record(StudyRecord, row)
 
     def set_study_status(self, study_id: int, status: StudyStatus, *, reason: str | None = None) -> StudyRecord:

@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeAlias
 # The edge of the typed world: what these hold is parsed where it is read, as by Architecture.from_dict.
 Json: TypeAlias = Mapping[str, Any]
 
+# Behind the name of a study: the study of its baselines, published networks that were tried as its own were.
+BASELINES = "-baselines"
+
 StudyStatus = Literal["running", "interrupted", "complete", "stopped", "failed"]
 TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
 

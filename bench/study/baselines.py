@@ -3,7 +3,7 @@ against them.
 
 They are a study of their own in the same store, NAME-baselines, over a list of networks (bench/space/listing.py): the
 same pictures, steps and protocol, every network to the top rung. All are timed beside the pinned reference at the
-study's resolution and told in the milliseconds that the study told its candidates in.
+study's largest resolution and told in the milliseconds that the study told its candidates in. The list may grow later.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from bench.errors import SearchError, nearest
-from bench.report.views import BASELINES
+from bench.networks.cost import costs
 from bench.space import NetworkList, list_networks, parse_space, shipped_spaces
-from bench.store import Reader, Store, StudyRecord
+from bench.store import BASELINES, Reader, Store, StudyRecord
 from bench.study import search
 from bench.study.config import StudyConfig
+from bench.study.evaluation import proxy_resolution
 from bench.study.preparation import Progress
+from bench.study.provenance import refuse_other_machine
 from bench.study.session import Listener
 
 # What is trained unless families are chosen: what a search of small networks is read against.
@@ -41,17 +43,20 @@ def run(
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> StudyRecord:
-    """Trains and times baselines of study `name`, or goes on where that was interrupted; the record of their study.
+    """Trains and times baselines of study `name`, adds further ones, or goes on where that was interrupted.
 
     Args:
         store: an open store.
         name: of the study.
-        families: of `FAMILIES`; none takes all.
+        families: of `FAMILIES`; none takes all, or those that were begun with.
         networks: reference points by name, in place of families.
         announce, listener, progress: as for `bench.study.search.start`.
 
+    Returns:
+        The record of the baselines' own study.
+
     Raises:
-        SearchError: its baselines are done or were begun with others, or a family is not known.
+        SearchError: its baselines are done, or a family is not known.
         BenchError: as for `start` and `resume`.
     """
     study = store.study(name)
@@ -61,11 +66,9 @@ def run(
     known = find(store, name)
     if known is not None:
         return _go_on(store, known, wanted, shown)
-    config = StudyConfig.from_dict(study.config)
-    space = list_networks(
-        name + BASELINES, wanted or _of_families(FAMILIES), shipped_spaces(), source="the list of baselines"
-    )
-    return search.start(_config(config, space, study), store, name=name + BASELINES, space=space, like=study, **shown)
+    space = _list(name + BASELINES, wanted or _of_families(FAMILIES))
+    config = _config(StudyConfig.from_dict(study.config), space, study)
+    return search.start(config, store, name=name + BASELINES, space=space, like=study, **shown)
 
 
 def find(store: Reader, name: str) -> StudyRecord | None:
@@ -73,34 +76,91 @@ def find(store: Reader, name: str) -> StudyRecord | None:
     return next((study for study in store.studies() if study.name == name + BASELINES), None)
 
 
+def resolution_sentences(baselines: StudyRecord) -> list[str]:
+    """For each network whose weights belong to a resolution: its parameters where it is timed and where it is trained.
+
+    Both counts are of the deploy form for 1000 classes, as rules and tables count.
+    """
+    sentences = []
+    for name, network in _listed(baselines).reference_points.items():
+        timed = int(network.settings["input_resolution"])
+        trained = proxy_resolution(timed)
+        counts = [costs(network, resolution=side).params for side in (timed, trained)]
+        if counts[0] != counts[1]:
+            sentences.append(
+                f"{name} has {counts[0]:,} parameters at the {timed} px that it is timed at and {counts[1]:,} at the "
+                f"{trained} px that it is trained at: its position bias belongs to the resolution"
+            )
+    return sentences
+
+
 def _config(config: StudyConfig, space: NetworkList, study: StudyRecord) -> StudyConfig:
     """The study's settings, every network to the top rung, all timed beside one reference."""
     beside = max((int(side) for side in study.reference_ms), default=None)
-    return replace(
+    settings = replace(
         config,
         space=space.name,
         rules=(),
-        budget=len(space.networks),
         sampler="random",
         try_reference_points=True,
-        # A diverged or huge network tells nothing of the others.
-        max_failures=len(space.networks),
         proxy=replace(config.proxy, rungs=1),
         timing=replace(config.timing, reference_resolution=beside),
         execution=replace(config.execution, folder=None),
     )
+    return _trying_all(settings, space)
+
+
+def _trying_all(config: StudyConfig, space: NetworkList) -> StudyConfig:
+    """The settings with room for every network; a diverged or huge one tells nothing of the others."""
+    return replace(config, budget=len(space.networks), max_failures=len(space.networks))
 
 
 def _go_on(store: Store, known: StudyRecord, wanted: tuple[str, ...], shown: dict[str, Any]) -> StudyRecord:
-    listed = parse_space(known.space_text, source=f"the list of {known.name!r}").reference_points
-    if wanted and set(wanted) != set(listed):
-        raise SearchError(
-            f"{known.name!r} was begun with {', '.join(listed)}; a study's baselines are listed once; "
-            "leave --families and --networks out"
-        )
+    listed = _listed(known)
+    added = tuple(name for name in wanted if name not in listed.reference_points)
+    if added:
+        known, listed = _extended(store, known, listed, added)
     if known.status == "complete":
-        raise SearchError(f"the baselines of this study are done; read them: bench show {known.name}")
+        tried = store.architecture_ids(known.id)
+        if all(network.id in tried for network in listed.networks):
+            raise SearchError(
+                f"the baselines of this study are done ({', '.join(listed.reference_points)}); "
+                f"--families and --networks add others; read them: bench show {known.name}"
+            )
+        store.set_study_status(known.id, "running")
     return search.resume(store, known.name, **shown)
+
+
+def _extended(
+    store: Store, known: StudyRecord, listed: NetworkList, added: tuple[str, ...]
+) -> tuple[StudyRecord, NetworkList]:
+    """The same study over a longer list; its settings stay but for the room that the list needs."""
+    if "latency_ms" in known.objectives:
+        refuse_other_machine(known.name, known.fingerprint)  # before what cannot be timed here stands in the list
+    grown = _list(known.name, (*listed.reference_points, *added))
+    changed = next((name for name, old in listed.reference_points.items() if grown.reference_points[name] != old), None)
+    if changed is not None:
+        raise SearchError(
+            f"{changed} of {known.name!r} was another network when these baselines were begun; one list holds networks "
+            "of one release; start a study of your own to read against today's"
+        )
+    config = _trying_all(StudyConfig.from_dict(known.config), grown)
+    study = store.extend_study(known.id, config=config.to_dict(), space_text=grown.text, space_hash=grown.hash)
+    return study, grown
+
+
+def _list(name: str, networks: Sequence[str]) -> NetworkList:
+    return list_networks(name, networks, shipped_spaces(), source="the list of baselines")
+
+
+def _listed(baselines: StudyRecord) -> NetworkList:
+    space = parse_space(baselines.space_text, source=f"the list of {baselines.name!r}")
+    if not isinstance(space, NetworkList):
+        raise SearchError(
+            f"{baselines.name!r} is a search of its own, and baselines would take its name; "
+            "names that end so are theirs; search under another --name"
+        )
+    return space
 
 
 def _check_usable(study: StudyRecord) -> None:

@@ -13,7 +13,7 @@ from bench.errors import SearchError, SpaceError
 from bench.measure import resolve_runner
 from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
-from bench.space import Architecture, CostFunction, Space, describe, draw, load_space
+from bench.space import Architecture, CostFunction, NoneFound, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution
 from bench.study.objectives import parse_objectives
@@ -107,11 +107,12 @@ def _drawn(space: Space, costs: CostFunction) -> list[Architecture]:
     for _ in range(_LARGEST_OF):
         try:
             found.append(draw(space, random, costs))
-        except SpaceError as error:
+        except NoneFound as error:
+            if not found and not space.rules:
+                raise
             if not found:
                 raise SpaceError(
-                    f"no architecture of space {space.name!r} obeys {', '.join(str(rule) for rule in space.rules)} "
-                    f"({error}); loosen a rule"
+                    f"no architecture of space {space.name!r} obeys {', '.join(space.rules)} ({error}); loosen a rule"
                 ) from error
     return found
 

@@ -5,30 +5,21 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from bench.space import Architecture
+from bench.space import Architecture, shipped_spaces
 
-# Depths, widths, MLP ratio, attention in the last stage: github.com/apple/ml-fastvit, models/fastvit.py.
+# Short name -> published FastViT, as it is shipped: what holds of these holds of what users build.
 _POINTS = {
-    "t8": ((2, 2, 4, 2), (48, 96, 192, 384), 3, False),
-    "t12": ((2, 2, 6, 2), (64, 128, 256, 512), 3, False),
-    "s12": ((2, 2, 6, 2), (64, 128, 256, 512), 4, False),
-    "sa12": ((2, 2, 6, 2), (64, 128, 256, 512), 4, True),
-    "sa24": ((4, 4, 12, 4), (64, 128, 256, 512), 4, True),
-    "sa36": ((6, 6, 18, 6), (64, 128, 256, 512), 4, True),
-    "ma36": ((6, 6, 18, 6), (76, 152, 304, 608), 4, True),
+    name.removeprefix("fastvit_"): network
+    for space in shipped_spaces()
+    if space.name == "fastvit"
+    for name, network in space.reference_points.items()
 }
 POINTS = tuple(_POINTS)
 
 
 def point(name: str) -> Architecture:
     """A published FastViT by its short name."""
-    depths, widths, ratio, has_attention = _POINTS[name]
-    stages: list[dict[str, Any]] = [
-        {"depth": depth, "width": width, "mlp_ratio": ratio} for depth, width in zip(depths, widths, strict=True)
-    ]
-    if has_attention:
-        stages[3] |= {"mixer": "attention", "position": "conditional"}
-    return Architecture.from_dict({"family": "fastvit", "settings": {}, "stages": stages})
+    return _POINTS[name]
 
 
 def tiny(**settings: Any) -> Architecture:

@@ -90,5 +90,27 @@ def test_latencies_on_the_front_have_intervals(view: StudyView) -> None:
     assert all(value >= 0 for value in (*front.error_x.array, *front.error_x.arrayminus))
 
 
+def test_baselines_are_drawn_beside_the_front(view: StudyView, tmp_path: Path) -> None:
+    top, trial = view.top_rung, view.front[0]
+    networks = tuple(
+        replace(trial, name=name, architecture_id=name, status=status, accuracy=accuracy, figures={"latency_ms": ms})
+        for name, status, accuracy, ms in (
+            ("mobileone_s0", "complete", {top: 0.41}, 3.5),
+            (ATTACK, "complete", {top: 0.44}, 7.0),
+            ("cmt_ti", "failed", {top: 0.9}, 1.0),
+            ("cmt_xs", "running", {}, 9.0),
+        )
+    )
+    figure = front_figure(view, replace(view, trials=networks))
+    (drawn,) = [trace for trace in figure.data if trace.name == "baselines"]
+    assert list(zip(drawn.x, drawn.y, strict=True)) == [(3.5, 0.41), (7.0, 0.44)]
+    assert drawn.text == ("mobileone_s0", "&lt;script&gt;alert(1)&lt;/script&gt;")
+    # The study's own traces stay as they are without baselines.
+    assert [trace.name for trace in figure.data[:-1]] == [trace.name for trace in front_figure(view).data]
+    write_page(figure, tmp_path / "front.html")
+    assert "mobileone_s0" in (tmp_path / "front.html").read_text()
+    assert ATTACK not in (tmp_path / "front.html").read_text()
+
+
 def test_an_empty_study_can_be_drawn(view: StudyView) -> None:
     assert front_figure(replace(view, trials=()))

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.report.tables import front_table, reference_sentences, table, time_table, trial_rows
-from bench.report.views import StudyView, reference_verdicts
+from bench.report.tables import baseline_sentences, front_table, reference_sentences, table, time_table, trial_rows
+from bench.report.verdicts import reference_verdicts
+from bench.report.views import StudyView
 
 
 def test_columns_line_up() -> None:
@@ -29,6 +30,23 @@ def test_every_reference_point_gets_a_sentence(view: StudyView) -> None:
     assert len(sentences) == len(reference_verdicts(view))
     assert all("is dominated by #" in text or "is not dominated by anything found" in text for text in sentences)
     assert all(" pictures)" in text for text in sentences)
+
+
+def test_every_baseline_gets_a_sentence(view: StudyView) -> None:
+    top = view.top_rung
+    best, worst = (
+        replace(view.front[0], name=name, architecture_id=name, accuracy={top: accuracy}, images_seen=9600)
+        for name, accuracy in (("mobileone_s0", 1.0), ("cmt_ti", 0.0))
+    )
+    study = replace(view.study, name="scripted-baselines")
+    heading, *sentences = baseline_sentences(view, replace(view, study=study, trials=(best, worst)))
+    assert heading == "against scripted-baselines:"
+    assert sentences == [
+        "mobileone_s0 is not dominated by anything found (at 9,600 pictures)",
+        f"cmt_ti is dominated by #{view.front[0].number} (at 9,600 pictures)",
+        "(by point estimates: one seed, and quick latency intervals of few restarts)",
+    ]
+    assert baseline_sentences(view, replace(view, study=study, trials=())) == []
 
 
 def test_many_rivals_are_counted(view: StudyView) -> None:

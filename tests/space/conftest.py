@@ -37,6 +37,21 @@ stages:
 TRICKY_COUNT = (1 * 1 + 2 * 3) * (3 * 2 + 3 * 3)
 
 
+# Reductions have to divide the side of their stage: 8 divides 24, the side of stage 2 at 192 px, and not 28, at 224.
+UNEVEN = """
+name: uneven
+family: cmt
+settings: {input_resolution: [192, 224], stem_width: [8, 16], head_width: 16}
+every_stage: {depth: 1, width: 16, mlp_ratio: 2, head_dim: 8, reduction: 1}
+stages: [{}, {reduction: [1, 8]}, {}, {}]
+"""
+
+
+@pytest.fixture
+def uneven() -> Space:
+    return parse_space(UNEVEN, source="uneven.yaml")
+
+
 @pytest.fixture
 def tricky() -> Space:
     return parse_space(TRICKY, source="tricky.yaml")

@@ -123,6 +123,18 @@ def test_bad_words_are_named(words: dict[str, object], message: str) -> None:
         made(**words)
 
 
+def test_a_word_that_takes_few_numbers_lists_them() -> None:
+    stage = {"depth": 1, "width": 16, "mlp_ratio": 2, "head_dim": 8}
+    for reduction in (1, 2, 4, 8, np.int64(4)):
+        stages = [{**stage, "reduction": reduction}] + [{**stage, "reduction": 1}] * 3
+        network = Architecture.from_dict({"family": "cmt", "settings": {"stem_width": 8}, "stages": stages})
+        assert network.stages[0]["reduction"] == reduction
+    for reduction in (3, 0, 16, True, 2.0):
+        stages = [{**stage, "reduction": reduction}] * 4
+        with pytest.raises(SpaceError, match=r"stage1.reduction is .*; allowed: one of 1, 2, 4, 8; change it"):
+            Architecture.from_dict({"family": "cmt", "settings": {"stem_width": 8}, "stages": stages})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

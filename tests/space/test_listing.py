@@ -73,6 +73,15 @@ def test_decisions_is_the_inverse_of_compose(listed: NetworkList) -> None:
     assert len(feature_names(listed)) == 3
 
 
+def test_a_list_that_grows_keeps_no_decision_with_other_choices(listed: NetworkList) -> None:
+    """Else a sampler that was told of the shorter list could not go on."""
+    longer = list_networks("peers", (*NAMES, "cmt_ti"), shipped_spaces(), source="a test")
+    before, after = (all_decisions(space)[0] for space in (listed, longer))
+    assert after.choices[:3] == before.choices
+    assert after.name != before.name
+    assert decisions(longer, listed.networks[1]) == {after.name: 1}
+
+
 def test_draws_and_children_are_of_the_list(listed: NetworkList) -> None:
     random = np.random.default_rng(0)
     assert {draw(listed, random).id for _ in range(50)} == {network.id for network in listed.networks}

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from bench.errors import SpaceError
+from bench.networks.cost import cost_quantities
 from bench.space import (
     Architecture,
+    NoneFound,
     Space,
     at,
     compose,
@@ -131,7 +133,7 @@ def test_the_interval_is_wilsons() -> None:
 
 def test_rules_that_nothing_obeys_are_named(tricky: Space, costs: Costs) -> None:
     random = np.random.default_rng(8)
-    with pytest.raises(SpaceError, match=r"of 50 tries in space 'tricky' obeys the rules, 50 broke 'sum.depth. < 1'"):
+    with pytest.raises(NoneFound, match=r"of 50 tries in space 'tricky' obeys the rules, 50 broke 'sum.depth. < 1'"):
         draw(tricky.with_rules(["sum(depth) < 1"]), random, max_tries=50)
     with pytest.raises(SpaceError, match=r"50 broke 'macs_g < 1'; allowed: .*; loosen that rule"):
         draw(tricky.with_rules(["macs_g < 1"]), random, costs, max_tries=50)
@@ -152,8 +154,9 @@ def test_costs_are_computed_only_where_all_other_rules_hold(tricky: Space) -> No
 
 
 def test_a_rule_on_costs_needs_costs(tricky: Space) -> None:
-    with pytest.raises(SpaceError, match=r"rule 'macs_g < 1' reads a cost and no cost function is given"):
+    with pytest.raises(SpaceError, match=r"rule 'macs_g < 1' reads a cost and no cost function is given") as caught:
         draw(tricky.with_rules(["macs_g < 1"]), np.random.default_rng(10))
+    assert not isinstance(caught.value, NoneFound)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
@@ -219,3 +222,48 @@ def test_the_only_architecture_has_no_mutant() -> None:
     space = parse_space(text, source="one")
     with pytest.raises(SpaceError, match=r"no try of 20 gave another architecture of 'one'; .*; widen the choices"):
         mutate(space, at(space, 0), np.random.default_rng(15), max_tries=20)
+
+
+@pytest.mark.parametrize("rules", [[], ["params_m <= 40"]])
+def test_what_cannot_be_built_is_neither_drawn_nor_counted(uneven: Space, rules: list[str]) -> None:
+    """Stage 2 of 28 x 28 has no eighth: two of the eight descriptions have no network, and no cost is asked of them."""
+    space = uneven.with_rules(rules)
+    random = np.random.default_rng(17)
+    valid = list(every(space, cost_quantities))
+    assert (len(valid), count(space)) == (6, 8)
+    assert estimate_valid(space, cost_quantities) == estimate_valid(space, cost_quantities, samples=8)
+    assert estimate_valid(space, cost_quantities).estimate == 6
+    assert 4 < estimate_valid(space, cost_quantities, samples=7, seed=1).high <= 8
+    assert chi_square_p([draw(space, random, cost_quantities) for _ in range(300)], valid) > 0.01
+    children = {mutate(space, mother, random, cost_quantities) for mother in valid for _ in range(20)}
+    children |= {cross_over(space, m, f, random, cost_quantities) for m in valid for f in valid for _ in range(3)}
+    assert children == set(valid)
+
+
+@pytest.mark.parametrize("rules", [[], ["params_m <= 40"]])
+def test_a_space_of_which_nothing_can_be_built_says_so(uneven: Space, rules: list[str]) -> None:
+    text = uneven.text.replace("[192, 224]", "224").replace("[1, 8]", "8")
+    space = parse_space(text, source="uneven.yaml").with_rules(rules)
+    message = (
+        "no architecture of 30 tries in space 'uneven' can be built, 30 broke 'stage2.reduction divides the side of "
+        "its feature map, input_resolution / 8'; allowed: what every cmt obeys; change the choices of these words"
+    )
+    with pytest.raises(NoneFound) as caught:
+        draw(space, np.random.default_rng(18), cost_quantities, max_tries=30)
+    assert str(caught.value) == message
+    assert estimate_valid(space, cost_quantities).estimate == 0
+
+
+def test_only_the_last_stages_of_an_efficientnet_are_left_out() -> None:
+    stages = ", ".join(["{block: [fused, none]}"] * 3 + ["{block: none}"] * 4)
+    text = f"""
+name: gaps
+family: efficientnet
+every_stage: {{depth: 1, width: 8, stride: 1, expansion: 1}}
+stages: [{stages}]
+"""
+    space = parse_space(text, source="gaps.yaml")
+    found = [["none" if "width" not in stage else "there" for stage in network.stages] for network in every(space)]
+    assert count(space) == 8
+    assert sorted(stages[:3].count("there") for stages in found) == [1, 2, 3]
+    assert all(stages == sorted(stages, reverse=True) for stages in found)

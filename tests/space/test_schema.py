@@ -183,6 +183,18 @@ def test_mistakes_in_a_reference_point_name_their_line(point: str, message: str)
         parse_space(f"{HEAD}{STAGES}reference_points:\n  p: {point}\n", source="small.yaml")
 
 
+def test_a_reference_point_that_cannot_be_built_is_refused_with_its_line() -> None:
+    stages = "every_stage: {depth: 1, width: 16, mlp_ratio: 2, head_dim: 8, reduction: 1}\n"
+    point = "{stem_width: 8, depth: 1, width: 16, mlp_ratio: 2, head_dim: 8, reduction: [1, 8, 1, 1]}"
+    text = f"name: c\nfamily: cmt\nsettings: {{stem_width: 8}}\n{stages}reference_points:\n  p: {point}\n"
+    message = (
+        r"line 6: reference point 'p' cannot be built, it breaks 'stage2.reduction divides .*'; allowed: what every"
+    )
+    with pytest.raises(SpaceError, match=message):
+        parse_space(text, source="cmt.yaml")
+    assert parse_space(text.replace("reduction: [1, 8,", "reduction: [1, 4,"), source="cmt.yaml").reference_points
+
+
 def test_reference_points_take_one_value_or_one_a_stage() -> None:
     point = "{depth: [1, 2, 3, 4], width: 16, mlp_ratio: 2, downsample_kernel: [null, 3, 5, 3], activation: relu}"
     space = parse_space(f"{HEAD}{STAGES}reference_points:\n  p: {point}\n", source="small.yaml")

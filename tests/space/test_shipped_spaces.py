@@ -10,25 +10,13 @@ import pytest
 import yaml
 
 from bench import content
-from bench.networks.cost import cost_quantities, costs
+from bench.networks.cost import cost_quantities
 from bench.space import count, estimate_valid, every, load_space, parse_space
 from bench.space.vocabulary import FAMILIES
 
 README = (content.folder("search_spaces") / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
 BASE = {"name": "example", "family": "fastvit", "every_stage": {"depth": 1, "width": 16, "mlp_ratio": 2}}
-
-# Parameters in train form and MACs: github apple/ml-fastvit @ 8af59282 and timm 1.0.31, 256 x 256, counted with
-# torch's FlopCounterMode (unfused attention).
-PUBLISHED = {
-    "fastvit_t8": (4_026_232, 690.1),
-    "fastvit_t12": (7_553_704, 1397.7),
-    "fastvit_s12": (9_473_576, 1800.4),
-    "fastvit_sa12": (11_580_968, 1943.9),
-    "fastvit_sa24": (21_554_216, 3770.0),
-    "fastvit_sa36": (31_527_464, 5596.0),
-    "fastvit_ma36": (44_068_004, 7825.7),
-}
 
 
 @pytest.mark.parametrize("name", ["fastvit", "smoke", "mobileone", "efficientnet", "convnext", "cmt"])
@@ -41,12 +29,11 @@ def test_reference_points_are_among_the_choices_and_obey_the_rules(name: str) ->
 
 
 def test_fastvit_holds_the_published_networks() -> None:
+    """What each costs is told in tests/networks/test_cost.py."""
     space = load_space("fastvit")
-    assert set(space.reference_points) == set(PUBLISHED)
-    for name, (params, macs_m) in PUBLISHED.items():
-        counted = costs(space.reference_points[name], form="train")
-        assert counted.params == params
-        assert counted.macs / 1e6 == pytest.approx(macs_m, abs=0.05)
+    assert list(space.reference_points) == [
+        f"fastvit_{variant}" for variant in ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36")
+    ]
     assert {point.settings["input_resolution"] for point in space.reference_points.values()} == {256}
     assert space.rules == ("params_m <= 45", "macs_g <= 8", "non_decreasing(width)")
 

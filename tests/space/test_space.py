@@ -51,6 +51,23 @@ def test_broken_rules_are_all_named(tricky: Space, costs: Costs) -> None:
     assert tricky.broken_rules(at(space, 0)) == ()
 
 
+def test_what_cannot_be_built_breaks_what_its_family_needs(uneven: Space) -> None:
+    space = uneven.with_rules(["stem_width > 8", "params_m <= 1000"])
+    (broken,) = {
+        space.broken_rules(network)
+        for network in (at(space, index) for index in range(8))
+        if network.stages[1]["reduction"] == 8
+        and network.settings["input_resolution"] == 224
+        and network.settings["stem_width"] == 8
+    }
+    assert broken == (
+        "stage2.reduction divides the side of its feature map, input_resolution / 8",
+        "stem_width > 8",
+    )
+    # What the family needs is no rule of the file: neither its rules nor its hash tell of it.
+    assert space.rules == ("stem_width > 8", "params_m <= 1000")
+
+
 def test_what_is_outside_is_named_word_by_word(tricky: Space) -> None:
     inside = at(tricky, 0)
     assert tricky.outside(inside) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import (
     Architecture,
     Decision,
+    NoneFound,
     Space,
     SpaceUnion,
     all_decisions,
@@ -122,6 +124,44 @@ def test_a_part_that_the_rules_leave_empty_gives_its_turn_away(union: Space) -> 
     found = {draw(empty, random, cost_quantities, max_tries=50).family for _ in range(10)}
     assert found == {"mobileone"}
     assert not ruled.broken_rules(draw(ruled, random, cost_quantities), cost_quantities)
+
+
+def empty_union() -> Space:
+    other = parse_space(OTHER, source="other.yaml")
+    return unite([load_space("smoke").with_rules(["params_m <= 0.0001"]), other])
+
+
+def test_an_empty_part_is_tried_once() -> None:
+    asked: list[str] = []
+
+    def costs(architecture: Architecture) -> Mapping[str, float]:
+        asked.append(architecture.family)
+        return cost_quantities(architecture)
+
+    space, random = empty_union(), np.random.default_rng(0)
+    for _ in range(20):
+        draw(space, random, costs, max_tries=50)
+    # As often as one round of tries, of which some break the rule that needs no costs.
+    assert 0 < asked.count("fastvit") <= 50
+
+
+def test_what_is_drawn_does_not_depend_on_what_was_drawn_before() -> None:
+    """A study that is taken up again begins with a space that has drawn nothing yet."""
+    used = empty_union()
+    for seed in range(5):
+        drawn = draw(used, np.random.default_rng(seed), cost_quantities, max_tries=50)
+        assert drawn == draw(empty_union(), np.random.default_rng(seed), cost_quantities, max_tries=50)
+
+
+def test_a_union_without_anything_to_draw_says_why(union: Space) -> None:
+    with pytest.raises(NoneFound, match=r"in space 'smoke' obeys the rules, \d+ broke 'params_m <= 0.0001'"):
+        draw(union.with_rules(["params_m <= 0.0001"]), np.random.default_rng(0), cost_quantities, max_tries=50)
+
+
+def test_an_error_of_a_rule_is_not_taken_for_an_empty_part(union: Space) -> None:
+    with pytest.raises(SpaceError, match="reads a latency; only a search on a calibrated runner knows one") as caught:
+        draw(union.with_rules(["latency_ms <= 5"]), np.random.default_rng(0), cost_quantities, max_tries=50)
+    assert not isinstance(caught.value, NoneFound)
 
 
 def test_children_stay_in_the_family_of_their_parents(union: Space) -> None:

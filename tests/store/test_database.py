@@ -164,6 +164,20 @@ def test_finished_trial_never_runs_again(store: Store, study: StudyRecord) -> No
     assert store.events(study.id) == before
 
 
+def test_a_study_can_be_given_more_to_try(store: Store, study: StudyRecord, trial: TrialRecord) -> None:
+    store.set_study_status(study.id, "complete")
+    longer = store.extend_study(study.id, config={"budget": 30}, space_text="family: cmt\n", space_hash="cd" * 32)
+    assert (longer.config, longer.space_text, longer.space_hash) == ({"budget": 30}, "family: cmt\n", "cd" * 32)
+    assert store.study("first") == longer
+    assert (longer.status, longer.space_name, longer.seed) == ("complete", study.space_name, study.seed)
+    assert store.trials(study.id) == (trial,)
+    first, *_, last = store.events(study.id)
+    # What it began with stays told.
+    assert (first.kind, first.data["config"], first.data["space_hash"]) == ("study_created", study.config, "ab" * 32)
+    assert (last.kind, last.data) == ("study_extended", {"config": {"budget": 30}, "space_hash": "cd" * 32})
+    store.set_study_status(study.id, "running")
+
+
 @pytest.mark.parametrize("end", ["interrupted", "complete", "stopped", "failed"])
 def test_study_can_always_go_on(store: Store, study: StudyRecord, end: str) -> None:
     ended = store.set_study_status(study.id, end, reason="test")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ form, `positions.py` fits the position bias to another resolution.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from bench.errors import NetworkError
 from bench.networks.blocks import ACTIVATIONS, Classifier
 from bench.networks.cmt.plan import CMTPlan, StagePlan, plan_cmt
+from bench.networks.cmt.positions import resize_position_bias
 
 if TYPE_CHECKING:
     from bench.space import Architecture
@@ -187,6 +189,10 @@ class CMT(nn.Module):
             self._check_size(x)
         logits: Tensor = self.head(self.final(self.stages(self.stem(x))))
         return logits
+
+    def adapt_weights(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """See `bench.networks.weights.AdaptsWeights`: position biases are resized."""
+        return resize_position_bias(weights, self)
 
     def _check_size(self, x: Tensor) -> None:
         height, width = x.shape[2:]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import NetworkError
 from bench.networks.grid import check_resolution
+from bench.space.vocabulary.cmt import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from bench.space.vocabulary import Scalar
 
 STRIDE = 32  # of the whole network: the stem and each of the four patch embeddings divide by 2
-
-# Powers of two: what divides the stages at one resolution then nearly always does so at that of a short training.
-_REDUCTIONS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,9 @@ def _plan_stage(stage: Mapping[str, Scalar], index: int, resolution: int) -> Sta
 
 
 def _check_reduction(reduction: int, side: int, *, name: str, resolution: int) -> None:
-    allowed = [factor for factor in _REDUCTIONS if side % factor == 0]
-    if reduction not in allowed:
+    if side % reduction:
+        # The family's vocabulary says so of the architecture's own resolution; here it may be that of a training.
+        allowed = [factor for factor in REDUCTIONS if side % factor == 0]
         raise NetworkError(
             f"{name} is {reduction} where the feature map is {side} x {side} (resolution {resolution}); "
             f"allowed: {', '.join(map(str, allowed))}; change the reduction or the resolution"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.networks.efficientnet.plan import (
     StagePlan,
-    check_resolution,
+    check_has_pixels,
     halved,
     hidden_width,
     plan_efficientnet,
@@ -41,7 +41,7 @@ def operators(
     """See `bench.networks.families.operators`."""
     plan = plan_efficientnet(architecture)
     activation = plan.activation
-    side = check_resolution(plan.resolution if resolution is None else resolution)
+    side = check_has_pixels(plan.resolution if resolution is None else resolution)
     yield from _layer(3, plan.stem_width, 3, side, form=form, stride=2, activation=activation)
     side = halved(side)
     for stage in plan.stages:

@@ -47,7 +47,8 @@ def plan_efficientnet(architecture: Architecture) -> EfficientNetPlan:
     """The plan of an architecture of the family `efficientnet`.
 
     Raises:
-        NetworkError: a stage is left out before one that is there, or all are left out.
+        NetworkError: a stage is left out before one that is there, or all are left out, against what the family's
+            vocabulary says of its blocks.
     """
     settings = architecture.settings
     stem_width = int(settings["stem_width"])
@@ -63,8 +64,8 @@ def plan_efficientnet(architecture: Architecture) -> EfficientNetPlan:
     )
 
 
-def check_resolution(resolution: int) -> int:
-    """`resolution` itself where an EfficientNet can take it: every size there is."""
+def check_has_pixels(resolution: int) -> int:
+    """`resolution` itself where there is a picture of that side: an EfficientNet takes every size."""
     if resolution < 1:
         raise NetworkError(
             f"resolution is {resolution}; at least 1 is allowed; give the side of the pictures in pixels"
@@ -92,7 +93,6 @@ def _present(stages: Sequence[Mapping[str, Scalar]]) -> Sequence[Mapping[str, Sc
     num_present = blocks.index("none") if "none" in blocks else len(blocks)
     later = next((i for i in range(num_present, len(blocks)) if blocks[i] != "none"), None)
     if later is not None:
-        # Else one network would have several descriptions, and as many ids.
         raise NetworkError(
             f"stage{num_present + 1}.block is none and stage{later + 1}.block is {blocks[later]}; only the last stages "
             f"can be left out; describe that block in stage{num_present + 1}"

@@ -1,7 +1,7 @@
 """The words with which an architecture of each family is described, as plain data: one file a family.
 
 The code that checks, counts, draws and encodes architectures reads nothing else, so a new family is a new file here
-and a package under `bench/networks`.
+and a package under `bench/networks` (see `bench/networks/families.py`).
 
 Two promises keep stored architecture ids valid: a default never changes, and a new word (or a new value of a word) gets
 a default that describes the networks made before it (see `Architecture.id`).

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from bench.space.words import Family, Word
+from bench.space.words import Constraint, Family, Word
+
+# Powers of two: what divides the stages at one resolution then nearly always does so at that of a short training.
+REDUCTIONS = (1, 2, 4, 8)
+
+
+def _divides_its_side(index: int) -> Constraint:
+    """Of a stage (0, 1, ...): keys and values see a whole number of positions."""
+    stage, stride = f"stage{index + 1}", 4 << index
+    return Constraint(
+        rule=f"input_resolution // {stride} % {stage}.reduction == 0",
+        meaning=f"{stage}.reduction divides the side of its feature map, input_resolution / {stride}",
+    )
+
 
 CMT = Family(
     name="cmt",
@@ -56,9 +69,8 @@ CMT = Family(
         Word(
             name="reduction",
             kind="integer",
-            meaning="factor by which keys and values see a smaller feature map: 1, 2, 4 or 8; divides its side",
-            low=1,
-            high=8,
+            meaning="factor by which keys and values see a smaller feature map; divides its side",
+            among=REDUCTIONS,
         ),
         Word(
             name="local_kernel",
@@ -79,4 +91,5 @@ CMT = Family(
             is_odd=True,
         ),
     ),
+    constraints=tuple(_divides_its_side(index) for index in range(4)),
 )

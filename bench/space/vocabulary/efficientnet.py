@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from bench.space.words import Family, Word
+from bench.space.words import Constraint, Family, Word
 
 _BLOCKS = ("depthwise_separable", "inverted", "fused", "convolution")
 _THERE = ("block", _BLOCKS)  # nothing else is said of a stage that is left out, so that one network has one id
+_NUM_STAGES = 7
+
+
+def _only_last_left_out(number: int) -> Constraint:
+    """Of a stage (1, 2, ...) and the one behind it; else one network would have several descriptions, and as many
+    ids."""
+    stage, behind = f"stage{number}", f"stage{number + 1}"
+    return Constraint(
+        rule=f"{stage}.block != none or {behind}.block == none",
+        meaning=f"{behind}.block is none where {stage}.block is: only the last stages are left out",
+    )
+
 
 # Widths are multiples of 8, as the published ones are rounded to. Then every hidden width is the exact product of a
 # width and an expansion, and no two expansions make one network.
 EFFICIENTNET = Family(
     name="efficientnet",
-    num_stages=7,
+    num_stages=_NUM_STAGES,
     settings=(
         Word(
             name="input_resolution",
@@ -91,5 +103,9 @@ EFFICIENTNET = Family(
             default=True,
             only_if=("block", ("depthwise_separable", "inverted")),
         ),
+    ),
+    constraints=(
+        Constraint(rule="stage1.block != none", meaning="stage1.block is not none: there is a stage at least"),
+        *(_only_last_left_out(number) for number in range(1, _NUM_STAGES)),
     ),
 )
