@@ -1,6 +1,6 @@
 """Studies over a real store whose workers follow a script: what a network scores and takes follows from its id.
 
-The updates have the shape of those of `bench.study.evaluation`; everything between them and the database is real.
+The updates have the shape of those of `bench.study.jobs`; everything between them and the database is real.
 """
 
 from __future__ import annotations
@@ -15,18 +15,26 @@ from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space, load_space
 from bench.store import Store, StudyRecord
 from bench.study.config import StudyConfig
-from bench.study.evaluation import EvaluationJob, Update, comparable
+from bench.study.evaluation import EvaluationJob
+from bench.study.jobs import Job
 from bench.study.objectives import parse_objectives
 from bench.study.session import Session
+from bench.study.timing import TimingJob, comparable
+from bench.study.worker import Update
 
-Worker = Callable[[EvaluationJob], Iterator[Update]]
+Worker = Callable[[Job], Iterator[tuple[int, Update]]]
 
 CORNER = {"accuracy": 0.0, "latency_ms": 20.0, "params_m": 0.1, "macs_g": 0.002, "artifact_mb": 1.0}
 
 
 def config_of(**settings: Any) -> StudyConfig:
-    """A small study of two rungs, with the pictures and costs of nothing."""
-    base = {"space": "smoke", "budget": 8, "proxy": {"images": 96, "rungs": 2, "batch_size": 16}}
+    """A small study of two rungs, with the pictures and costs of nothing; each candidate is timed by itself."""
+    base = {
+        "space": "smoke",
+        "budget": 8,
+        "proxy": {"images": 96, "rungs": 2, "batch_size": 16},
+        "timing": {"batch": 1},
+    }
     return StudyConfig.from_dict({**base, **settings})
 
 
@@ -162,48 +170,75 @@ def scored(job: EvaluationJob, value: float) -> Update:
     }
 
 
-def works(job: EvaluationJob) -> Iterator[Update]:
+def works(job: Job) -> Iterator[tuple[int, Update]]:
     """A job that goes well."""
+    if isinstance(job, TimingJob):
+        networks = {number: Architecture.from_dict(found) for number, found in job.candidates}
+        yield from ((number, prepared(network)) for number, network in networks.items())
+        yield from ((number, measured(network)) for number, network in networks.items())
+        return
     architecture = Architecture.from_dict(job.architecture)
     if not job.is_prepared:
-        yield prepared(architecture)
-        if job.reference is not None:
-            yield measured(architecture)
-    yield {"kind": "training", "images_seen": 0, "seconds": {"build to train": 0.1}}
-    yield scored(job, accuracy(architecture, job.rung))
+        yield job.number, prepared(architecture)
+    yield job.number, {"kind": "training", "images_seen": 0, "seconds": {"build to train": 0.1}}
+    yield job.number, scored(job, accuracy(architecture, job.rung))
 
 
-def fails_sometimes(job: EvaluationJob) -> Iterator[Update]:
+def fails_where(is_failing: Callable[[Job, int], str | None], job: Job) -> Iterator[tuple[int, Update]]:
+    """Candidates fail at once where there is a reason; the others go well."""
+    reasons = {number: is_failing(job, number) for number in job.numbers}
+    for number, reason in reasons.items():
+        if reason is not None:
+            yield number, {"kind": "failed", "reason": reason}
+    yield from ((number, update) for number, update in works(job) if reasons[number] is None)
+
+
+def fails_sometimes(job: Job) -> Iterator[tuple[int, Update]]:
     """Some networks fail, each always at the same place: before it is timed, or at the top rung."""
-    chance = luck(Architecture.from_dict(job.architecture))
-    if chance < 0.2 or (chance < 0.5 and job.rung > 0):
-        yield {"kind": "failed", "reason": f"scripted failure ({chance:.3f})"}
-    else:
-        yield from works(job)
+
+    def reason(job: Job, number: int) -> str | None:
+        network = dict(job.candidates)[number] if isinstance(job, TimingJob) else job.architecture
+        chance = luck(Architecture.from_dict(network))
+        is_failing = chance < 0.2 or (chance < 0.5 and isinstance(job, EvaluationJob) and job.rung > 0)
+        return f"scripted failure ({chance:.3f})" if is_failing else None
+
+    return fails_where(reason, job)
 
 
-def fails(job: EvaluationJob) -> Iterator[Update]:
-    yield {"kind": "failed", "reason": f"trial {job.number} is scripted to fail"}
+def fails(job: Job) -> Iterator[tuple[int, Update]]:
+    return fails_where(lambda job, number: f"trial {number} is scripted to fail", job)
+
+
+def do(session: Session, worker: Worker = works) -> Job:
+    """The next job from its start to its end."""
+    job = session.next_job()
+    assert job is not None
+    for number, update in worker(job):
+        session.update(number, update)
+    session.ended(job, has_died=False)
+    return job
 
 
 def drive(session: Session, worker: Worker = works, *, seed: int = 0) -> Session:
     """Runs a session to its end; with several jobs in flight a seeded die says whose update comes next."""
     die = random.Random(seed)
-    jobs: dict[int, Iterator[Update]] = {}
+    jobs: dict[tuple[int, ...], tuple[Job, Iterator[tuple[int, Update]]]] = {}
     idle = 0
     while not session.plan.is_done:
         while (job := session.next_job()) is not None:
-            jobs[job.number] = worker(job)
+            jobs[job.numbers] = (job, worker(job))
             idle = 0
         # A plan that has nothing to start and waits for nothing may find once that its space is used up.
         idle = 0 if jobs else idle + 1
         assert idle < 3, "the plan neither works nor ends"
         if jobs:
-            number = die.choice(list(jobs))
-            update = next(jobs[number])
-            session.update(number, update)
-            if update["kind"] in ("scored", "failed"):
-                del jobs[number]
+            numbers = die.choice(list(jobs))
+            job, updates = jobs[numbers]
+            if (found := next(updates, None)) is None:
+                session.ended(job, has_died=False)
+                del jobs[numbers]
+            else:
+                session.update(*found)
     return session
 
 

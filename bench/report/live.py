@@ -132,8 +132,10 @@ def _counts(view: Mapping[str, Any]) -> str:
 def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
     number = data.get("number")
     match kind:
+        case "timing":
+            return f"#{number} is prepared and timed ({data['source']})"
         case "started" if data["rung"] == 0:
-            return f"#{number} starts ({data['source']})"
+            return f"#{number} is trained ({data['source']})"
         case "started":
             return f"#{number} goes on to rung {data['rung']}"
         case "measured" if data["summary"]:

@@ -58,6 +58,7 @@ class TimingConfig:
     """Where and how candidates are timed; without a runtime, ONNX Runtime on the CPU and torch on a GPU.
 
     Attributes:
+        batch: candidates timed in one session; None: four, or as many as trials run at a time.
         reference_resolution: of the pinned network beside every candidate; None: each candidate's own, or the nearest.
     """
 
@@ -68,6 +69,7 @@ class TimingConfig:
     blocks: int = 8
     iterations: int = 2
     deadline_s: float = 120.0
+    batch: int | None = None
     reference_resolution: int | None = None
 
 
@@ -180,6 +182,7 @@ def checked(config: StudyConfig) -> StudyConfig:
         "timing.restarts": (config.timing.restarts, 1),
         "timing.blocks": (config.timing.blocks, 1),
         "timing.iterations": (config.timing.iterations, 1),
+        "timing.batch": (config.timing.batch, 1),
         "timing.reference_resolution": (config.timing.reference_resolution, 32),
         "execution.concurrency": (config.execution.concurrency, 1),
         "execution.threads": (config.execution.threads, 1),

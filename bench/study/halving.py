@@ -1,9 +1,11 @@
 """Successive halving that respects every objective.
 
-Asynchronous promotion (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020) with two changes.
-The order at a rung is by non-dominated rank and spread over (accuracy so far, costs) instead of by accuracy, which
-would stop every small, fast network. And when nothing new is left to try, whatever is on the front of its rung goes
-on: a network on the front of (accuracy so far, cost) is never stopped.
+Asynchronous promotion (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020) with three changes.
+Nobody goes on while one in `reduction` of a rung has (delayed promotion, Li et al., "Hyper-Tune", 2022): else each new
+best takes a place that another has used already, and over 200 candidates a quarter instead of a ninth is trained to
+the top of three rungs. The order at a rung is by non-dominated rank and spread over (accuracy so far, costs) instead of
+by accuracy, which would stop every small, fast network. And when nothing new is left to try, whatever is on the front
+of its rung goes on: a network on the front of (accuracy so far, cost) is never stopped.
 """
 
 from __future__ import annotations
@@ -63,8 +65,11 @@ def next_promotion(
                 if is_front
             ]
         else:
-            order = pareto.best_first(points, maximise=maximise) if points else []
-            chosen = [numbers[row] for row in order[: int(len(numbers) / reduction)]]
+            places = int(len(numbers) / reduction)
+            if sum(number in rung.promoted for number in numbers) >= places:
+                continue
+            order = pareto.best_first(points, maximise=maximise)
+            chosen = [numbers[row] for row in order[:places]]
         waiting = [number for number in chosen if number not in rung.promoted]
         if waiting:
             return waiting[0], level + 1

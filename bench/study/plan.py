@@ -1,8 +1,11 @@
 """What a study does next, as a state machine without clocks, processes or a database.
 
 `next_job` answers with a job, or with None when nothing can be started now; the results come back through `figures`,
-`scored` and `failed`. Whoever runs the jobs and writes them down (`runner.py`) asks again after each. The same plan is
-rebuilt from the store when a study is resumed or replayed.
+`timed`, `scored` and `failed`. Whoever runs the jobs and writes them down (`runner.py`) asks again after each. The same
+plan is rebuilt from the store when a study is resumed or replayed.
+
+Where latency is an objective, candidates are timed a few at a time before their training (bench/study/timing.py), one
+such batch at a time. Batches are aligned by number, so that a study taken up again makes those that it would have made.
 """
 
 from __future__ import annotations
@@ -19,13 +22,24 @@ from bench.study.proposer import Proposal, Proposer, SpaceExhausted, told_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedJob:
+class PlannedTraining:
     """Train candidate `number` up to `rung`; `proposal` is set when the candidate is new."""
 
     number: int
     rung: int
     architecture: Architecture
     proposal: Proposal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTiming:
+    """Prepare the candidates of these numbers and time them together; `proposals` are those that are new."""
+
+    numbers: tuple[int, ...]
+    proposals: Mapping[int, Proposal]
+
+
+PlannedJob = PlannedTraining | PlannedTiming
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +51,10 @@ class Candidate:
     figures: dict[str, float] = field(default_factory=dict)
     accuracy: dict[int, float] = field(default_factory=dict)
     target: int | None = None
-    """Rung of the job under way."""
+    """Rung that it is on its way to, whether its job has begun or not."""
+    is_timed: bool
+    """Whether its training can begin: its latency is known, or is no objective."""
+    is_running: bool = False
     is_failed: bool = False
 
 
@@ -53,6 +70,7 @@ class Plan:
         concurrency: jobs at a time.
         references: tried first, by name.
         max_failures: failures in a row that end the study.
+        timing_batch: candidates that are timed together; None: latency is no objective.
     """
 
     def __init__(
@@ -66,6 +84,7 @@ class Plan:
         concurrency: int,
         references: Mapping[str, Architecture],
         max_failures: int,
+        timing_batch: int | None,
     ) -> None:
         self.candidates: dict[int, Candidate] = {}
         self.stop_reason: str | None = None
@@ -73,6 +92,9 @@ class Plan:
         self._reduction, self._budget, self._concurrency = reduction, budget, concurrency
         self._references = [(f"reference:{name}", architecture) for name, architecture in references.items()]
         self._max_failures, self._failures = max_failures, 0
+        self._timing_batch = timing_batch
+        self._timing: set[int] = set()
+        self._restarts: list[int] = []
         self._reached: list[dict[int, tuple[float, ...]]] = [{} for _ in rungs]
         self._promoted: list[set[int]] = [set() for _ in rungs]
         self._exhausted: str | None = None
@@ -80,13 +102,15 @@ class Plan:
     @property
     def running(self) -> list[int]:
         """Numbers of the candidates whose job is under way."""
-        return [number for number, candidate in self.candidates.items() if candidate.target is not None]
+        return [number for number, candidate in self.candidates.items() if candidate.is_running]
 
     @property
     def is_done(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
-        return not self.running and (
-            self.stop_reason is not None or (self._is_last_call() and self._promotion() is None)
+        if self.running:
+            return False
+        return self.stop_reason is not None or (
+            self._is_last_call() and not self._restarts and not self._waiting() and self._promotion() is None
         )
 
     @property
@@ -96,21 +120,41 @@ class Plan:
 
     def next_job(self) -> PlannedJob | None:
         """The job to start now, or None: all places are taken, or a result has to come first, or all is done."""
-        if self.stop_reason is not None or len(self.running) >= self._concurrency:
+        places = self._concurrency - len(self.running) + len(self._timing) - bool(self._timing)
+        if self.stop_reason is not None or places <= 0:
             return None
+        if self._restarts:
+            return self._train(self._restarts.pop(0))
         promotion = self._promotion()
         if promotion is not None:
             number, rung = promotion
             self._promoted[rung - 1].add(number)
             self.candidates[number].target = rung
-            return PlannedJob(
-                number=number, rung=rung, architecture=self.candidates[number].architecture, proposal=None
-            )
-        return self._new_candidate() if not self._is_last_call() else None
+            return self._train(number)
+        ready = [number for number in self._waiting() if self.candidates[number].is_timed]
+        # A little ahead, so that no place is without work while the next are prepared.
+        if self._timing_batch is not None and len(ready) < self._concurrency and not self._timing:
+            batch = self._next_batch(self._timing_batch)
+            if batch is not None:
+                return batch
+        if ready:
+            return self._train(ready[0])
+        return self._new_training() if self._timing_batch is None else None
 
     def figures(self, number: int, figures: Mapping[str, float]) -> None:
         """Costs and latency of a candidate, as they become known."""
         self.candidates[number].figures.update(figures)
+
+    def timed(self, number: int) -> None:
+        """The latency of a candidate is known, and its training can begin."""
+        candidate = self.candidates[number]
+        candidate.is_timed, candidate.is_running = True, False
+        self._timing.discard(number)
+
+    def untimed(self, number: int) -> None:
+        """A candidate whose timing ended without a result of its own, which is to be tried again."""
+        self.candidates[number].is_running = False
+        self._timing.discard(number)
 
     def scored(self, number: int, rung: int, accuracy: float) -> None:
         """Accuracy of a candidate at a rung; the sampler is told at the first.
@@ -120,7 +164,7 @@ class Plan:
         """
         candidate = self.candidates[number]
         candidate.accuracy[rung] = accuracy
-        candidate.target = None
+        candidate.target, candidate.is_running = None, False
         found = values(self._objectives, {**candidate.figures, "accuracy": accuracy})
         told = told_values(found)
         if told is None:
@@ -133,14 +177,15 @@ class Plan:
     def failed(self, number: int, reason: str) -> None:
         """A job that ended without a score."""
         candidate = self.candidates[number]
-        candidate.target = None
+        candidate.target, candidate.is_running = None, False
         candidate.is_failed = True
+        self._timing.discard(number)
         if 0 not in candidate.accuracy:
             self._proposer.tell(number, None)
         for reached in self._reached:
             reached.pop(number, None)
         self._failures += 1
-        if self._failures >= self._max_failures:
+        if self._failures >= self._max_failures and self.stop_reason is None:
             self.stop_reason = f"{self._failures} failed trials in a row, the last because: {reason}"
 
     def restore(
@@ -152,12 +197,14 @@ class Plan:
         accuracy: Mapping[int, float],
         is_failed: bool,
     ) -> None:
-        """Takes in a trial of an earlier run, in order of number."""
+        """Takes in a trial of an earlier run, in order of number; one without a score waits for its first training."""
         candidate = Candidate(
             architecture=proposal.architecture,
             source=proposal.source,
             figures=dict(figures),
             accuracy=dict(accuracy),
+            target=None if accuracy or is_failed else 0,
+            is_timed=self._timing_batch is None or "latency_ms" in figures,
             is_failed=is_failed,
         )
         self.candidates[number] = candidate
@@ -173,24 +220,59 @@ class Plan:
         if is_failed and told is None:
             self._proposer.tell(number, None)
 
-    def restart(self, number: int) -> PlannedJob:
-        """The job that was under way for a restored candidate without a score at the rung it was on its way to."""
+    def restart(self, number: int) -> None:
+        """Takes up the promotion that was under way for a restored candidate."""
         candidate = self.candidates[number]
-        rung = max(candidate.accuracy, default=-1) + 1
-        candidate.target = rung
-        if rung > 0:
-            self._promoted[rung - 1].add(number)
-        return PlannedJob(number=number, rung=rung, architecture=candidate.architecture, proposal=None)
+        candidate.target = max(candidate.accuracy) + 1
+        self._promoted[candidate.target - 1].add(number)
+        self._restarts.append(number)
 
-    def _new_candidate(self) -> PlannedJob | None:
+    def _waiting(self) -> list[int]:
+        """New candidates whose next job has not begun."""
+        return [number for number, found in self.candidates.items() if found.target == 0 and not found.is_running]
+
+    def _train(self, number: int, proposal: Proposal | None = None) -> PlannedTraining:
+        candidate = self.candidates[number]
+        candidate.is_running = True
+        assert candidate.target is not None
+        return PlannedTraining(
+            number=number, rung=candidate.target, architecture=candidate.architecture, proposal=proposal
+        )
+
+    def _new_training(self) -> PlannedTraining | None:
+        found = self._new_candidate()
+        return None if found is None else self._train(*found)
+
+    def _next_batch(self, size: int) -> PlannedTiming | None:
+        """Whoever of the first batch that is not wholly timed is left over, and new candidates up to its end."""
+        numbers = [number for number in self._waiting() if not self.candidates[number].is_timed]
+        end = (numbers[0] if numbers else len(self.candidates)) // size * size + size
+        numbers = [number for number in numbers if number < end]
+        proposals: dict[int, Proposal] = {}
+        while len(self.candidates) < end and (found := self._new_candidate()) is not None:
+            number, proposals[number] = found
+            numbers.append(number)
+        for number in numbers:
+            self.candidates[number].is_running = True
+        self._timing.update(numbers)
+        return PlannedTiming(numbers=tuple(numbers), proposals=proposals) if numbers else None
+
+    def _new_candidate(self) -> tuple[int, Proposal] | None:
+        if self._is_last_call():
+            return None
         number = len(self.candidates)
         try:
             proposal = self._propose(number)
         except SpaceExhausted as error:
             self._exhausted = str(error)
             return None
-        self.candidates[number] = Candidate(architecture=proposal.architecture, source=proposal.source, target=0)
-        return PlannedJob(number=number, rung=0, architecture=proposal.architecture, proposal=proposal)
+        self.candidates[number] = Candidate(
+            architecture=proposal.architecture,
+            source=proposal.source,
+            target=0,
+            is_timed=self._timing_batch is None,
+        )
+        return number, proposal
 
     def _propose(self, number: int) -> Proposal:
         known = {candidate.architecture.id for candidate in self.candidates.values()}

@@ -14,15 +14,9 @@ from bench.measure.artifacts import reference_architecture
 from bench.measure.exclusive import cpu_lock_folder
 from bench.space import Architecture
 from bench.study.config import StudyConfig
-from bench.study.evaluation import (
-    cache_folder,
-    make_artifact,
-    proxy_resolution,
-    reference_resolution,
-    study_data,
-    timing_job,
-)
+from bench.study.evaluation import cache_folder, proxy_resolution, study_data
 from bench.study.objectives import parse_objectives
+from bench.study.timing import make_artifact, reference_resolution, timing_job
 
 Progress = Callable[[str, int, int], None]
 

@@ -23,7 +23,19 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from bench.errors import SpaceError
-from bench.space import Architecture, Decision, Space, compose, cross_over, decisions, draw, mutate
+from bench.space import (
+    Architecture,
+    Decision,
+    NoneFound,
+    Space,
+    compose,
+    count,
+    cross_over,
+    decisions,
+    draw,
+    every,
+    mutate,
+)
 from bench.study.objectives import Objective
 
 Costs = Callable[[Architecture], Mapping[str, float]]
@@ -32,6 +44,8 @@ Costs = Callable[[Architecture], Mapping[str, float]]
 _ASKS = 20
 _MUTATIONS = 50
 _DRAWS = 300
+# Spaces up to this size are listed: drawing what is left of one takes longer the less is left.
+_LISTED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,7 @@ class Proposer:
         )
         self._seen: dict[str, Architecture] = {}
         self._asked: dict[int, int] = {}
+        self._all: tuple[Architecture, ...] | None = None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna = optuna.create_study(
             directions=["maximize" if objective.maximise else "minimize" for objective in objectives]
@@ -194,14 +209,23 @@ class Proposer:
     def _look_elsewhere(self, random: np.random.Generator) -> tuple[Architecture, str]:
         """A sampler that only repeats itself gets a relative of what is known, or a fresh draw."""
         known = list(self._seen.values())
+        is_listed = count(self._space) <= _LISTED
+        new = [found for found in self._whole_space() if found.id not in self._seen] if is_listed else []
+        if is_listed and not new:
+            raise SpaceExhausted(
+                f"all {len(known)} architectures of space {self._space.name!r} under these rules are tried: it is used "
+                "up; lower --budget or loosen a rule"
+            )
         for _ in range(_MUTATIONS if known and self._sampler != "random" else 0):
             child = self._child(known, random)
             if child is not None and child.id not in self._seen:
                 return child, "mutation"
+        if is_listed:
+            return new[int(random.integers(len(new)))], "draw"
         for _ in range(_DRAWS):
             try:
                 architecture = draw(self._space, random, self._costs)
-            except SpaceError as error:
+            except NoneFound as error:
                 raise SpaceExhausted(str(error)) from error
             if architecture.id not in self._seen:
                 return architecture, "draw"
@@ -210,6 +234,12 @@ class Proposer:
             "the space under these rules is (almost) used up; lower --budget or loosen a rule"
         )
 
+    def _whole_space(self) -> tuple[Architecture, ...]:
+        """Every valid architecture of a small space; found once."""
+        if self._all is None:
+            self._all = tuple(every(self._space, self._costs))
+        return self._all
+
     def _child(self, known: Sequence[Architecture], random: np.random.Generator) -> Architecture | None:
         """A mutation or a cross of what is known; None where the rules leave no room for one."""
         first, second = (known[int(random.integers(len(known)))] for _ in range(2))
@@ -217,7 +247,7 @@ class Proposer:
             if random.random() < 0.5:
                 return mutate(self._space, first, random, self._costs)
             return cross_over(self._space, first, second, random, self._costs)
-        except SpaceError:
+        except NoneFound:
             return None
 
 

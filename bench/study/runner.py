@@ -1,9 +1,9 @@
 """Runs a session's jobs with Ray Tune: on this machine, or on a cluster by its address.
 
-A job of the plan is a Ray Tune trial: "train candidate 7 to rung 1" starts, ends and is forgotten by Ray, and a
-promotion is simply the next job. Ray's own pausing would tie resuming to its snapshots; this way the store alone
-knows the state, and Ray does what it is good at: processes, resources, clusters. Workers are reused from job to job,
-because importing torch takes seconds.
+A job of the plan is a Ray Tune trial: "time candidates 8 to 11", "train candidate 7 to rung 1" start, end and are
+forgotten by Ray, and a promotion is simply the next job. Ray's own pausing would tie resuming to its snapshots; this
+way the store alone knows the state, and Ray does what it is good at: processes, resources, clusters. Workers are reused
+from job to job, because importing torch takes seconds.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.errors import BenchError, SearchError
-from bench.study.evaluation import EvaluationJob, Update, evaluate
+from bench.errors import SearchError
+from bench.study.jobs import Job, job_from_dict, job_to_dict, work
 from bench.study.session import Session
 
 # Read by Ray at import or start: no reports to outside, no files beside the study, results one by one.
@@ -150,30 +150,33 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.error: Exception | None = None
-            self._numbers: dict[str, int] = {}
+            self._jobs: dict[str, Job] = {}
 
         def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
             if self.error is not None or interrupt.is_set or session.plan.is_done:
                 return str(Searcher.FINISHED)
-            job: EvaluationJob | None = None
+            job: Job | None = None
             with self._kept():
                 job = session.next_job()
             if job is None:
                 return str(Searcher.FINISHED) if self.error is not None or session.plan.is_done else None
-            self._numbers[trial_id] = job.number
-            return {"job": job.to_dict()}
+            self._jobs[trial_id] = job
+            return {"job": job_to_dict(job)}
 
-        def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:  # noqa: ARG002  (Ray's signature)
             if "update" in result and self.error is None:
+                number, update = json.loads(result["update"])
                 with self._kept():
-                    session.update(self._numbers[trial_id], json.loads(result["update"]))
+                    session.update(number, update)
 
         def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
             if result and not error:
                 self.on_trial_result(trial_id, result)
-            elif error and self.error is None:
+            # A job that the user's interrupt has cut off is taken up again as it was.
+            job = self._jobs.pop(trial_id, None)
+            if job is not None and self.error is None and not interrupt.is_set:
                 with self._kept():
-                    session.failed(self._numbers[trial_id])
+                    session.ended(job, has_died=error)
 
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             # Ray pickles a snapshot of its settings that nobody reads: the store knows.
@@ -198,19 +201,16 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         """A worker that does one job after the other, one update a step."""
 
         def setup(self, config: dict[str, Any]) -> None:
-            self._updates = evaluate(EvaluationJob.from_dict(config["job"]))
+            self._updates = work(job_from_dict(config["job"]))
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.setup(new_config)
             return True
 
         def step(self) -> dict[str, Any]:
-            try:
-                update: Update = next(self._updates)
-            except Exception as error:  # a trial that fails is data
-                update = {"kind": "failed", "reason": _reason(error)}
             # As text, since Ray flattens mappings on the way.
-            return {"update": json.dumps(update), "done": update["kind"] in ("scored", "failed")}
+            found = next(self._updates, None)
+            return {"done": True} if found is None else {"update": json.dumps(found), "done": False}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
             """Nothing: trainings write their own checkpoints."""
@@ -253,12 +253,6 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         raise searcher.error
     if not session.plan.is_done:
         raise SearchError("Ray ended the run before the study was done; its log tells why; --resume goes on")
-
-
-def _reason(error: Exception) -> str:
-    """One line: the message of our own errors, the type as well for others."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"[:500]
 
 
 def free_bytes(folder: Path) -> int:

@@ -17,7 +17,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, Store
 from bench.study.config import StudyConfig
-from bench.study.evaluation import runtime_of
+from bench.study.timing import runtime_of
 
 EVENT = "latency_model"
 QUANTITY = "latency_ms"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,36 @@ from bench.networks.cost import cost_quantities
 from bench.space import CostFunction, Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
-from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path, crash_report, reference_resolution
+from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path
 from bench.study.halving import rung_images
+from bench.study.jobs import Job
 from bench.study.measuring import record
 from bench.study.objectives import directions, parse_objectives, values
-from bench.study.plan import PlannedJob
+from bench.study.outlook import Pace, Point, front_of, hypervolume_of
+from bench.study.plan import PlannedJob, PlannedTiming, PlannedTraining
+from bench.study.proposer import Proposal
 from bench.study.provenance import fidelity_differences
 from bench.study.stored import make_plan, stored_candidates
+from bench.study.timing import TimingJob
+from bench.study.worker import crash_report
 
 # Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
 # starts over: it costs time, while keeping all would cost 16 bytes a parameter and trial.
 _KEPT_CHECKPOINTS = 12
 
+# State of a candidate whose worker has said nothing yet.
+_STARTS = "starts"
+
 Listener = Callable[["Session", str, Mapping[str, Any]], None]
+
+
+@dataclass(slots=True, eq=False)
+class _UnderWay:
+    """A job, when it began, and the seconds that its stages account for."""
+
+    job: Job
+    begun_s: float
+    busy_s: float = 0.0
 
 
 class Session:
@@ -74,56 +92,33 @@ class Session:
             proxy.images, rungs=proxy.rungs, reduction=proxy.reduction, batch_size=proxy.batch_size
         )
         self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency, costs=costs)
-        self.started_at = time.monotonic()
-        self.images_trained = 0
+        self.pace = Pace(self.rungs, reduction=proxy.reduction, budget=config.budget)
         self._threads, self._device, self._listener = threads, device, listener
         self._references, self._data_hashes = references, data_hashes
         self._fidelities: dict[int, Mapping[str, Any]] = {}
         self._conditions: Mapping[str, Any] | None = None
         self._trial_ids: dict[int, int] = {}
-        self._restarts: list[PlannedJob] = []
-        self._begun: dict[int, float] = {}
-        self._busy: dict[int, float] = {}
+        self._under_way: list[_UnderWay] = []
         self._states: dict[int, str] = {}
-        self._images_at_first_rung = 0
         self._restore()
 
-    def next_job(self) -> EvaluationJob | None:
+    def next_job(self) -> Job | None:
         """The next job, written down as started; None when nothing can be started now."""
-        planned = self._restarts.pop(0) if self._restarts else self._ask_plan()
+        begin = time.perf_counter()
+        planned = self.plan.next_job()
         if planned is None:
             return None
-        number = planned.number
-        self.store.start_trial(self._trial_ids[number])
-        self.store.record_event(self.study.id, "job", {"rung": planned.rung}, trial_id=self._trial_ids[number])
-        self._begun[number], self._busy[number] = time.perf_counter(), 0.0
-        self._states[number] = "starts"
-        candidate = self.plan.candidates[number]
-        beside = reference_resolution(self.config, int(planned.architecture.settings["input_resolution"]))
-        self._tell("started", {"number": number, "rung": planned.rung, "source": candidate.source})
-        return EvaluationJob(
-            number=number,
-            architecture=planned.architecture.to_dict(),
-            rung=planned.rung,
-            rungs=self.rungs,
-            config=self.config.to_dict(),
-            folder=str(self.folder),
-            reference=self._references.get(beside),
-            reference_ms=self.study.reference_ms.get(str(beside)),
-            is_prepared=self._is_prepared(number),
-            threads=self._threads,
-            device=self._device,
-            cache_folder=str(cache_folder()),
-        )
+        self._add(_proposals(planned), time.perf_counter() - begin)
+        return self._timing_job(planned) if isinstance(planned, PlannedTiming) else self._training_job(planned)
 
     def update(self, number: int, update: Mapping[str, Any]) -> None:
-        """Takes in what a worker sent; what comes after a failure is too late."""
-        if self.plan.candidates[number].target is None:
+        """Takes in what a worker sent of a candidate; what comes after a failure is too late."""
+        if not self._is_at_work(number):
             return
         trial_id = self._trial_ids[number]
         self._states[number] = _state(update)
         if seconds := update.get("seconds"):
-            self._busy[number] = self._busy.get(number, 0.0) + sum(seconds.values())
+            self._job_of(number).busy_s += sum(seconds.values())
         match update["kind"]:
             case "prepared":
                 self._prepared(number, trial_id, update)
@@ -140,9 +135,26 @@ class Session:
             return
         self._tell(update["kind"], {"number": number, **_short(update)})
 
+    def ended(self, job: Job, *, has_died: bool) -> None:
+        """A job that has ended, with its worker or without. Of a batch that died with it, the candidate that was at
+        work fails; those that had no part in it are timed again."""
+        # Not by number alone: a candidate that is scored may be on its way to the next rung before its job has ended.
+        ended = next(found for found in self._under_way if found.job is job)
+        left = [number for number in job.numbers if self._is_at_work(number) and self._job_of(number) is ended]
+        if has_died and left:
+            self.failed(next((number for number in left if self._states[number] == _STARTS), left[0]))
+        for number in left:
+            if self._is_at_work(number):
+                self.plan.untimed(number)
+        self._under_way.remove(ended)
+        # What no stage accounts for: starting the worker, moving data, Ray.
+        elsewhere = time.perf_counter() - ended.begun_s - ended.busy_s
+        for number in job.numbers:
+            self.store.add_stage_seconds(self._trial_ids[number], {"elsewhere": max(0.0, elsewhere) / len(job.numbers)})
+
     def failed(self, number: int, reason: str | None = None) -> None:
-        """A job that ended without a score; without a reason its worker died."""
-        if self.plan.candidates[number].target is None:
+        """A candidate whose job ended without a result; without a reason its worker died."""
+        if not self._is_at_work(number):
             return
         reason = reason or f"the worker died: {crash_report(self.folder, number) or 'killed, or out of memory'}"
         self.store.set_trial_status(self._trial_ids[number], "failed", reason=reason)
@@ -164,82 +176,91 @@ class Session:
         self._tell("finished", {"reason": reason})
         return status
 
-    def front(self) -> list[tuple[int, tuple[float, ...]]]:
+    def front(self) -> list[Point]:
         """Number and objective values of the front of those that reached the top rung, by accuracy."""
-        top = len(self.rungs) - 1
-        points = {
-            number: values(self.objectives, {**candidate.figures, "accuracy": candidate.accuracy[top]})
-            for number, candidate in self.plan.candidates.items()
-            if top in candidate.accuracy and not candidate.is_failed
-        }
-        mask = pareto.front(list(points.values()), maximise=directions(self.objectives))
-        return sorted(
-            (item for item, is_front in zip(points.items(), mask, strict=True) if is_front),
-            key=lambda item: item[1],
-        )
+        return front_of(self.plan.candidates, self.objectives, top=len(self.rungs) - 1)
 
     def hypervolume(self) -> float | None:
         """Of the front, against the study's reference point; None until that is stated."""
-        reference = self.study.hypervolume_reference
-        if not reference:
-            return None
-        corner = [reference[objective.name] for objective in self.objectives]
-        points = [point for _, point in self.front()]
-        return pareto.hypervolume(points, corner, maximise=directions(self.objectives))
+        return hypervolume_of(self.front(), self.objectives, self.study.hypervolume_reference)
 
     def snapshot(self) -> dict[str, Any]:
         """The state of the study as plain data, for whoever shows it."""
         candidates = self.plan.candidates
-        running = self.plan.running
-        done = sum(1 for candidate in candidates.values() if candidate.is_failed or candidate.accuracy)
-        elapsed = time.monotonic() - self.started_at
         return {
             "name": self.study.name,
-            "done": done,
+            "done": sum(1 for candidate in candidates.values() if candidate.is_failed or candidate.accuracy),
             "budget": self.config.budget,
             "failed": sum(candidate.is_failed for candidate in candidates.values()),
-            "jobs": [(number, candidates[number].target, self._states.get(number, "")) for number in running],
+            "jobs": [(number, candidates[number].target, self._states.get(number, "")) for number in self.plan.running],
             "objectives": [objective.name for objective in self.objectives],
             "front": self.front(),
             "hypervolume": self.hypervolume(),
             "reference": dict(self.study.hypervolume_reference),
-            "seconds": elapsed,
-            "seconds_left": self._seconds_left(elapsed),
+            "seconds": self.pace.seconds,
+            "seconds_left": self.pace.seconds_left(self.plan),
         }
 
-    def _seconds_left(self, elapsed: float) -> float | None:
-        """From the pace of this run: first rungs to come at the pace of those done, and the promotions they bring."""
-        if self.plan.is_done:
-            return 0.0
-        if not self.images_trained:
-            return None
-        new = self.config.budget - sum(
-            1 for candidate in self.plan.candidates.values() if candidate.accuracy or candidate.is_failed
-        )
-        pace = elapsed / self.images_trained
-        share = 1.0 / self.config.proxy.reduction
-        further = sum(
-            self.config.budget * share**level * (self.rungs[level] - self.rungs[level - 1])
-            for level in range(1, len(self.rungs))
-        )
-        trained_further = self.images_trained - self._images_at_first_rung
-        return pace * (max(0, new) * self.rungs[0] + max(0.0, further - trained_further))
-
-    def _ask_plan(self) -> PlannedJob | None:
-        begin = time.perf_counter()
-        planned = self.plan.next_job()
-        if planned is not None and planned.proposal is not None:
+    def _add(self, proposals: Mapping[int, Proposal], seconds: float) -> None:
+        """Writes new candidates down, with their share of the time that it took to think of them."""
+        for number, proposal in proposals.items():
             record = self.store.add_trial(
                 self.study.id,
-                architecture_id=planned.architecture.id,
-                architecture=planned.architecture.to_dict(),
-                source=planned.proposal.source,
+                architecture_id=proposal.architecture.id,
+                architecture=proposal.architecture.to_dict(),
+                source=proposal.source,
                 seed=self.config.seed,
-                proposal=planned.proposal.state,
+                proposal=proposal.state,
             )
-            self._trial_ids[planned.number] = record.id
-            self.store.add_stage_seconds(record.id, {"propose": time.perf_counter() - begin})
-        return planned
+            self._trial_ids[number] = record.id
+            self.store.add_stage_seconds(record.id, {"propose": seconds / len(proposals)})
+
+    def _timing_job(self, planned: PlannedTiming) -> TimingJob:
+        job = TimingJob(
+            candidates=tuple(
+                (number, self.plan.candidates[number].architecture.to_dict()) for number in planned.numbers
+            ),
+            config=self.config.to_dict(),
+            folder=str(self.folder),
+            references={str(side): reference for side, reference in self._references.items()},
+            reference_ms=dict(self.study.reference_ms),
+            threads=self._threads,
+        )
+        self._under_way.append(_UnderWay(job=job, begun_s=time.perf_counter()))
+        for number in planned.numbers:
+            self._begin(number, "timing")
+        return job
+
+    def _training_job(self, planned: PlannedTraining) -> EvaluationJob:
+        number = planned.number
+        self.store.start_trial(self._trial_ids[number])
+        self.store.record_event(self.study.id, "job", {"rung": planned.rung}, trial_id=self._trial_ids[number])
+        job = EvaluationJob(
+            number=number,
+            architecture=planned.architecture.to_dict(),
+            rung=planned.rung,
+            rungs=self.rungs,
+            config=self.config.to_dict(),
+            folder=str(self.folder),
+            is_prepared=self._is_prepared(number),
+            threads=self._threads,
+            device=self._device,
+            cache_folder=str(cache_folder()),
+        )
+        self._under_way.append(_UnderWay(job=job, begun_s=time.perf_counter()))
+        self._begin(number, "started", rung=planned.rung)
+        return job
+
+    def _job_of(self, number: int) -> _UnderWay:
+        """The job that a candidate is part of, the last that was begun."""
+        return next(found for found in reversed(self._under_way) if number in found.job.numbers)
+
+    def _is_at_work(self, number: int) -> bool:
+        return self.plan.candidates[number].is_running
+
+    def _begin(self, number: int, kind: str, **told: Any) -> None:
+        self._states[number] = _STARTS
+        self._tell(kind, {"number": number, "source": self.plan.candidates[number].source, **told})
 
     def _prepared(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         artifact = update["artifact"]
@@ -266,15 +287,13 @@ class Session:
             self.failed(number, f"timed under other conditions than the trials before: {'; '.join(differences[:3])}")
             return
         self.plan.figures(number, update["figures"])
+        self.plan.timed(number)
 
     def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         score, rung = update["score"], int(update["rung"])
         if differences := fidelity_differences(self._fidelities.setdefault(rung, score["fidelity"]), score["fidelity"]):
             self.failed(number, f"trained at another fidelity than the trials before: {'; '.join(differences)}")
             return
-        seconds = dict(update["seconds"])
-        # What no stage accounts for: starting the worker, moving data, Ray.
-        seconds["elsewhere"] = max(0.0, time.perf_counter() - self._begun[number] - self._busy[number])
         self.store.record_score(
             trial_id,
             rung=rung,
@@ -285,9 +304,8 @@ class Session:
             seconds=score["seconds"],
             weights_path=update["weights_path"],
         )
-        self.store.add_stage_seconds(trial_id, seconds)
-        self.images_trained += int(update["images"])
-        self._images_at_first_rung += int(update["images"]) if rung == 0 else 0
+        self.store.add_stage_seconds(trial_id, update["seconds"])
+        self.pace.trained(int(update["images"]), rung=rung)
         is_top = rung == len(self.rungs) - 1
         self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
         self.plan.scored(number, rung, float(score["accuracy"]))
@@ -351,17 +369,25 @@ class Session:
             return
         if trial.status == "running":
             self.store.set_trial_status(trial.id, "queued", reason="taken up again")
-        self._restarts.append(self.plan.restart(trial.number))
+        if rung > 0:
+            self.plan.restart(trial.number)
 
     def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self._listener(self, kind, data)
+
+
+def _proposals(planned: PlannedJob) -> Mapping[int, Proposal]:
+    """Of the candidates that are new."""
+    if isinstance(planned, PlannedTiming):
+        return planned.proposals
+    return {} if planned.proposal is None else {planned.number: planned.proposal}
 
 
 def _state(update: Mapping[str, Any]) -> str:
     """What a job does after this update."""
     match update["kind"]:
         case "prepared":
-            return "is timed"
+            return "waits for its timing"
         case "training":
             return f"trains, {update['images_seen']:,} pictures seen"
         case "measured":

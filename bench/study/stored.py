@@ -10,6 +10,10 @@ from bench.study.objectives import Objective
 from bench.study.plan import Plan
 from bench.study.proposer import Proposal, Proposer, reference_points
 
+# Candidates timed together: four take half of the time of four sessions, eight would take 0.45 of eight, and each more
+# is proposed before the scores of those before it are known.
+_LEAST_BATCH = 4
+
 
 def make_plan(
     config: StudyConfig,
@@ -29,6 +33,7 @@ def make_plan(
         budget=config.budget,
         costs=costs,
     )
+    is_timed = any(objective.name == "latency_ms" for objective in objectives)
     tried, _ = reference_points(space, costs) if config.try_reference_points else ({}, {})
     return Plan(
         proposer,
@@ -39,6 +44,7 @@ def make_plan(
         concurrency=concurrency,
         references=tried,
         max_failures=config.max_failures,
+        timing_batch=(config.timing.batch or max(_LEAST_BATCH, concurrency)) if is_timed else None,
     )
 
 

@@ -146,7 +146,7 @@ def _timed(architecture: Any, settings: Any, folder: Path) -> tuple[Any, dict[st
     from bench.networks.export import export_onnx
     from bench.networks.fold import fold
     from bench.space import load_space
-    from bench.study.evaluation import timing_job
+    from bench.study.timing import timing_job
 
     begin = time.perf_counter()
     torch.set_num_threads(1)

@@ -81,7 +81,7 @@ def test_elsewhere_every_event_is_a_plain_line() -> None:
     assert "preparing pictures: 100 of 100" in lines
     state = "1:15  7/24 done, 2 running, 1 failed  "
     assert [line.removeprefix(state) for line in lines if line.startswith(state)] == [
-        "#3 starts (sampler:tpe)",
+        "#3 is trained (sampler:tpe)",
         "#3 takes 2.00 ms [1.90, 2.10], 0.50 x T8",
         "#3 has accuracy 0.5123 at rung 0",
         "#2 goes on to rung 1",

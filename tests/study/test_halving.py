@@ -48,6 +48,21 @@ def test_before_the_end_one_in_three_goes_on_the_highest_rung_first():
     )
 
 
+def test_nobody_goes_on_while_as_many_have_as_may():
+    """A new best waits for its place: it is not added to those that were the best before it."""
+    values = {number: (number / 10, 1.0) for number in range(6)}
+    arguments = {"maximise": MAXIMISE, "reduction": 3.0, "is_last_call": False}
+    low = Rung(images=10, values=values, promoted=frozenset({0, 1}))
+    top = Rung(images=30, values={}, promoted=frozenset())
+    assert next_promotion([low, top], **arguments) is None
+    more = Rung(images=10, values={**values, 6: (0.0, 2.0), 7: (0.0, 2.0), 8: (0.0, 2.0)}, promoted=low.promoted)
+    assert next_promotion([more, top], **arguments) == (5, 1)
+    # One that failed since gives its place back.
+    left = {**{number: value for number, value in more.values.items() if number != 0}, 9: (0.0, 2.0)}
+    lost = Rung(images=10, values=left, promoted=frozenset({0, 1, 5}))
+    assert next_promotion([lost, top], **arguments) == (4, 1)
+
+
 def test_rungs_are_whole_batches_that_rise():
     assert rung_images(8000, rungs=3, reduction=3.0, batch_size=32) == (896, 2656, 8000)
     assert rung_images(64, rungs=3, reduction=3.0, batch_size=32) == (32, 64)

@@ -11,14 +11,21 @@ from bench import pareto
 from bench.networks.cost import cost_quantities
 from bench.space import load_space
 from bench.study.objectives import parse_objectives
-from bench.study.plan import Plan, PlannedJob
+from bench.study.plan import Plan, PlannedTiming, PlannedTraining
 from bench.study.proposer import Proposer, reference_points
 
 RUNGS = (32, 96, 288)
 OBJECTIVES = parse_objectives(("accuracy", "macs"))
 
 
-def plan_of(*, budget: int = 6, concurrency: int = 1, rules: tuple[str, ...] = (), max_failures: int = 10) -> Plan:
+def plan_of(
+    *,
+    budget: int = 6,
+    concurrency: int = 1,
+    rules: tuple[str, ...] = (),
+    max_failures: int = 10,
+    timing_batch: int | None = None,
+) -> Plan:
     space = load_space("smoke").with_rules(rules)
     proposer = Proposer(space, OBJECTIVES, sampler="random", seed=0, budget=budget, costs=cost_quantities)
     return Plan(
@@ -30,16 +37,18 @@ def plan_of(*, budget: int = 6, concurrency: int = 1, rules: tuple[str, ...] = (
         concurrency=concurrency,
         references=reference_points(space, cost_quantities)[0],
         max_failures=max_failures,
+        timing_batch=timing_batch,
     )
 
 
-def finish(plan: Plan, accuracy: Callable[[PlannedJob], float | None]) -> list[PlannedJob]:
+def finish(plan: Plan, accuracy: Callable[[PlannedTraining], float | None]) -> list[PlannedTraining]:
     """Runs a plan to its end, one job after the other; None fails the job."""
-    jobs: list[PlannedJob] = []
+    jobs: list[PlannedTraining] = []
     while not plan.is_done:
         job = plan.next_job()
         if job is None:
             continue
+        assert isinstance(job, PlannedTraining)
         jobs.append(job)
         assert len(jobs) < 500
         if (value := accuracy(job)) is None:
@@ -50,7 +59,7 @@ def finish(plan: Plan, accuracy: Callable[[PlannedJob], float | None]) -> list[P
     return jobs
 
 
-def half(job: PlannedJob) -> float | None:
+def half(job: PlannedTraining) -> float | None:
     return 0.5
 
 
@@ -139,12 +148,12 @@ def test_the_order_of_arrival_does_not_decide_who_goes_on(tmp_path: Path) -> Non
         jobs = [plan.next_job() for _ in range(6)]
         for number in order:
             job = jobs[number]
-            assert job is not None
+            assert isinstance(job, PlannedTraining)
             plan.figures(number, cost_quantities(job.architecture))
             # A front of all six: the dearer, the more accurate, so that only ties have to be broken.
             plan.scored(number, 0, cost_quantities(job.architecture)["params_m"])
         following = plan.next_job()
-        assert following is not None
+        assert isinstance(following, PlannedTraining)
         promoted.append(following.number)
     assert promoted[0] == promoted[1]
 
@@ -152,6 +161,38 @@ def test_the_order_of_arrival_does_not_decide_who_goes_on(tmp_path: Path) -> Non
 def test_a_job_without_all_objectives_is_an_error() -> None:
     plan = plan_of()
     job = plan.next_job()
-    assert job is not None
+    assert isinstance(job, PlannedTraining)
     with pytest.raises(Exception, match="ended without a value for each objective"):
         plan.scored(job.number, 0, 0.5)
+
+
+def test_one_batch_at_a_time_is_timed_while_others_train() -> None:
+    plan = plan_of(budget=10, concurrency=2, timing_batch=4)
+    first = plan.next_job()
+    assert isinstance(first, PlannedTiming)
+    assert first.numbers == (0, 1, 2, 3)
+    assert plan.next_job() is None  # nothing can be trained yet, and no second batch is begun
+    for number in first.numbers:
+        plan.figures(number, {**cost_quantities(plan.candidates[number].architecture), "latency_ms": 1.0})
+        plan.timed(number)
+    trained = [plan.next_job() for _ in range(3)]
+    assert [isinstance(job, PlannedTraining) and job.number for job in trained] == [0, 1, False]
+    plan.failed(0, "scripted")
+    plan.failed(1, "scripted")
+    # Two wait and two places are free: no place would be without work.
+    following = plan.next_job()
+    assert isinstance(following, PlannedTraining)
+    second = plan.next_job()
+    assert isinstance(second, PlannedTiming)
+    assert second.numbers == (4, 5, 6, 7)
+
+
+def test_a_batch_fails_as_one_place_and_ends_with_its_last_candidate() -> None:
+    plan = plan_of(budget=4, timing_batch=4, max_failures=3)
+    batch = plan.next_job()
+    assert isinstance(batch, PlannedTiming)
+    for number in batch.numbers:
+        assert not plan.is_done
+        plan.failed(number, f"reason {number}")
+    assert plan.is_done
+    assert plan.stop_reason == "3 failed trials in a row, the last because: reason 2"

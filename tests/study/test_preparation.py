@@ -9,9 +9,9 @@ from bench.measure import JobArtifact, measure
 from bench.networks.cost import cost_quantities
 from bench.space import parse_space
 from bench.study.config import StudyConfig
-from bench.study.evaluation import make_artifact, timing_job
 from bench.study.preflight import check
 from bench.study.preparation import reference_artifacts
+from bench.study.timing import make_artifact, timing_job
 
 SMOKE = (folder("search_spaces") / "smoke.yaml").read_text(encoding="utf-8")
 # The first mention is the space's own; the others are its reference points'.

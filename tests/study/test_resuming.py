@@ -58,12 +58,14 @@ def history(path: Path) -> dict[str, Any]:
         }
 
 
-def study_with_copies(folder: Path, sampler: str, budget: int, *, every: int) -> tuple[Path, list[Path]]:
+def study_with_copies(
+    folder: Path, sampler: str, budget: int, *, every: int, batch: int = 1
+) -> tuple[Path, list[Path]]:
     """A whole study, and what it would have left behind at some moments."""
     path = folder / "whole.db"
     with open_store(path) as store:
         proxy = {"images": 144, "rungs": 3, "reduction": 3.0, "batch_size": 16}
-        study = add_study(store, config_of(sampler=sampler, budget=budget, proxy=proxy))
+        study = add_study(store, config_of(sampler=sampler, budget=budget, proxy=proxy, timing={"batch": batch}))
         copies = copy_before_commits(store, folder, every=every)
         drive(session_of(store, study, folder), fails_sometimes).finish()
     return path, copies
@@ -76,8 +78,8 @@ def go_on(path: Path) -> None:
         drive(session_of(store, study, path.parent), fails_sometimes).finish()
 
 
-def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int) -> None:
-    whole, copies = study_with_copies(folder, sampler, budget, every=every)
+def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int, batch: int) -> None:
+    whole, copies = study_with_copies(folder, sampler, budget, every=every, batch=batch)
     expected = history(whole)
     assert expected["status"] == "complete"
     assert len(expected["trials"]) == budget
@@ -88,15 +90,16 @@ def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int) -> No
         assert history(path) == expected, path.stem
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_study_killed_at_some_commits_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str) -> None:
-    check_all_ends(tmp_path, sampler, 10, every=19)
+@pytest.mark.parametrize(("sampler", "batch"), [("tpe", 1), ("tpe", 4), ("nsga2", 3), ("random", 4)])
+def test_a_study_killed_at_some_commits_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str, batch: int) -> None:
+    check_all_ends(tmp_path, sampler, 10, every=19, batch=batch)
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_study_killed_at_any_commit_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str) -> None:
-    check_all_ends(tmp_path, sampler, 24, every=1)
+def test_a_study_killed_at_any_commit_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str, batch: int) -> None:
+    check_all_ends(tmp_path, sampler, 24, every=1, batch=batch)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 40))])

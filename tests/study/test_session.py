@@ -10,12 +10,12 @@ from command import fill
 from scripted import (
     add_study,
     config_of,
+    do,
     drive,
     fails,
     fails_sometimes,
+    fails_where,
     latency_ms,
-    measured,
-    prepared,
     run_study,
     session_of,
     works,
@@ -26,8 +26,11 @@ from bench.errors import StoreError
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, every, load_space
 from bench.store import Store, open_store
-from bench.study.evaluation import EvaluationJob, Update, checkpoint_path
+from bench.study.evaluation import EvaluationJob, checkpoint_path
+from bench.study.jobs import Job
 from bench.study.replay import replay
+from bench.study.timing import TimingJob
+from bench.study.worker import Update
 
 
 def test_a_study_keeps_everything_that_happened(store: Store, tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_a_study_keeps_everything_that_happened(store: Store, tmp_path: Path) ->
 
 
 def test_the_order_of_things_is_kept_with_several_in_flight(store: Store, tmp_path: Path) -> None:
-    run_study(store, tmp_path, fails_sometimes, concurrency=3, budget=10, seed=1)
+    run_study(store, tmp_path, fails_sometimes, concurrency=3, budget=10, seed=1, timing={"batch": 4})
     events = store.events(store.study("scripted").id)
     assert [event.sequence for event in events] == sorted(event.sequence for event in events)
     running: set[int | None] = set()
@@ -79,13 +82,8 @@ def test_a_replay_of_a_study_that_was_interrupted_gives_the_same_proposals(tmp_p
     path = tmp_path / "bench.db"
     with open_store(path) as store:
         session = session_of(store, add_study(store, config_of(sampler="nsga2", budget=20)), tmp_path, concurrency=2)
-        jobs = {}
-        for _ in range(9):
-            while (job := session.next_job()) is not None:
-                jobs[job.number] = works(job)
-            number = min(jobs)
-            for update in jobs.pop(number):
-                session.update(number, update)
+        for _ in range(18):
+            do(session)
     with open_store(path) as store:
         drive(session_of(store, store.study("scripted"), tmp_path, concurrency=2), fails_sometimes).finish()
         assert replay(store, "scripted") == ()
@@ -136,8 +134,8 @@ def test_a_stopped_study_can_go_on(store: Store, tmp_path: Path) -> None:
     assert [trial.status == "failed" for trial in store.trials(study.id)] == [True] * 10 + [False] * 4
 
 
-def fails_from_the_sixth(job: EvaluationJob) -> Iterator[Update]:
-    yield from (fails(job) if job.number >= 5 else works(job))
+def fails_from_the_sixth(job: Job) -> Iterator[tuple[int, Update]]:
+    return fails_where(lambda job, number: "scripted" if number >= 5 else None, job)
 
 
 def test_a_study_stopped_with_trainings_waiting_can_go_on(store: Store, tmp_path: Path) -> None:
@@ -151,12 +149,12 @@ def test_a_study_stopped_with_trainings_waiting_can_go_on(store: Store, tmp_path
     assert {trial.status for trial in store.trials(study.id)} == {"complete", "stopped", "failed"}
 
 
-def other_pictures(job: EvaluationJob) -> Iterator[Update]:
+def other_pictures(job: Job) -> Iterator[tuple[int, Update]]:
     """The last candidate is trained on something else."""
-    for update in works(job):
-        if update["kind"] == "scored" and job.number == 5:
+    for number, update in works(job):
+        if update["kind"] == "scored" and number == 5:
             update["score"]["fidelity"]["data_hash"] = "changed"
-        yield update
+        yield number, update
 
 
 def test_a_score_of_another_fidelity_never_stands_beside_the_others(store: Store, tmp_path: Path) -> None:
@@ -188,19 +186,17 @@ def test_a_space_that_is_used_up_ends_the_study_with_the_reason(store: Store, tm
     assert len(store.trials(study.id)) < 50
 
 
-def cannot_be_timed(job: EvaluationJob) -> Iterator[Update]:
+def cannot_be_timed(job: Job) -> Iterator[tuple[int, Update]]:
     """The first candidate's timing fails; its samples are kept all the same."""
-    if job.number > 0:
-        yield from works(job)
-        return
-    architecture = Architecture.from_dict(job.architecture)
-    yield prepared(architecture)
-    update = measured(architecture)
-    update["measurement"] |= {"verdict": "failed", "reason": "no answer within its deadline", "samples": []}
-    # As the protocol leaves it: nothing was loaded, so the fingerprint does not say what with.
-    update["measurement"]["fingerprint"] = {**update["measurement"]["fingerprint"], "loaded": None}
-    yield update | {"figures": {}, "summary": {}}
-    yield {"kind": "failed", "reason": "timing failed: no answer within its deadline"}
+    for number, update in works(job):
+        if number == 0 and update["kind"] == "measured":
+            update["measurement"] |= {"verdict": "failed", "reason": "no answer within its deadline", "samples": []}
+            # As the protocol leaves it: nothing was loaded, so the fingerprint does not say what with.
+            update["measurement"]["fingerprint"] = {**update["measurement"]["fingerprint"], "loaded": None}
+            yield number, update | {"figures": {}, "summary": {}}
+            yield number, {"kind": "failed", "reason": "timing failed: no answer within its deadline"}
+        else:
+            yield number, update
 
 
 def test_a_failed_timing_is_kept_and_fails_its_trial(store: Store, tmp_path: Path) -> None:
@@ -218,18 +214,61 @@ def test_a_dead_worker_without_last_words(store: Store, tmp_path: Path) -> None:
     session = session_of(store, add_study(store, config_of()), tmp_path)
     job = session.next_job()
     assert job is not None
-    session.failed(job.number)
+    session.ended(job, has_died=True)
     (trial,) = store.trials(session.study.id)
     assert (trial.status, trial.reason) == ("failed", "the worker died: killed, or out of memory")
 
 
-def test_a_job_is_ended_once(store: Store, tmp_path: Path) -> None:
-    session = session_of(store, add_study(store, config_of(budget=1)), tmp_path)
+def test_a_batch_that_dies_fails_the_candidate_at_work_and_times_the_others_again(store: Store, tmp_path: Path) -> None:
+    session = session_of(store, add_study(store, config_of(timing={"batch": 4})), tmp_path)
     job = session.next_job()
-    assert job is not None
-    for update in works(job):
-        session.update(job.number, update)
-    session.failed(job.number, "Ray says so after the score")
+    assert isinstance(job, TimingJob)
+    updates = works(job)
+    session.update(*next(updates))
+    session.update(*next(updates))
+    session.ended(job, has_died=True)
+    assert [trial.status for trial in store.trials(session.study.id)] == ["queued", "queued", "failed", "queued"]
+    again = do(session)
+    assert again.numbers == (0, 1, 3)
+    drive(session).finish()
+    counts = [len(store.measurements(trial.id)) for trial in store.trials(session.study.id)]
+    assert counts == [1, 1, 0, 1, 1, 1, 1, 1]
+    assert replay(store, "scripted") == ()
+
+
+def test_batches_are_timed_before_their_training(store: Store, tmp_path: Path) -> None:
+    session = session_of(store, add_study(store, config_of(timing={"batch": 3})), tmp_path)
+    jobs = []
+    while not session.plan.is_done:
+        jobs.append(do(session))
+    session.finish()
+    timed = [job.numbers for job in jobs if isinstance(job, TimingJob)]
+    assert timed == [(0, 1, 2), (3, 4, 5), (6, 7)]
+    known: set[int] = set()
+    for job in jobs:
+        if isinstance(job, TimingJob):
+            # Nobody is timed long before its turn.
+            assert not {number for number in known if not session.plan.candidates[number].accuracy}
+            known.update(job.numbers)
+        else:
+            assert job.number in known
+            assert job.is_prepared
+
+
+def test_a_study_without_latency_times_nothing(store: Store, tmp_path: Path) -> None:
+    session = session_of(store, add_study(store, config_of(objectives=["accuracy", "macs"])), tmp_path)
+    while not session.plan.is_done:
+        job = do(session)
+        assert isinstance(job, EvaluationJob)
+        assert job.is_prepared == (job.rung > 0)
+    assert not store.study_measurements(session.study.id)
+
+
+def test_a_candidate_is_ended_once(store: Store, tmp_path: Path) -> None:
+    session = session_of(store, add_study(store, config_of(budget=1)), tmp_path)
+    do(session)
+    job = do(session)
+    session.failed(job.numbers[0], "Ray says so after the score")
     assert store.trials(session.study.id)[0].status == "paused"
 
 
@@ -238,21 +277,23 @@ def test_an_update_between_preparing_and_timing_is_not_taken_for_both(store: Sto
     study = add_study(store, config_of())
     session = session_of(store, study, tmp_path)
     job = session.next_job()
-    assert job is not None
-    session.update(job.number, prepared(Architecture.from_dict(job.architecture)))
+    assert isinstance(job, TimingJob)
+    session.update(*next(works(job)))
     again = session_of(store, study, tmp_path).next_job()
-    assert again is not None
-    assert (again.number, again.is_prepared) == (job.number, False)
+    assert isinstance(again, TimingJob)
+    assert again.numbers == job.numbers
 
 
-def leaves_files(job: EvaluationJob) -> Iterator[Update]:
+def leaves_files(job: Job) -> Iterator[tuple[int, Update]]:
     """Checkpoints as a training leaves them."""
+    if isinstance(job, TimingJob):
+        return works(job)
     folder = Path(job.folder)
     path = checkpoint_path(folder, job.number, job.rung)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     checkpoint_path(folder, job.number, job.rung - 1).unlink(missing_ok=True)
-    yield from works(job)
+    return works(job)
 
 
 def test_trials_stopped_for_good_leave_no_checkpoint(store: Store, tmp_path: Path) -> None:
@@ -266,10 +307,7 @@ def test_trials_stopped_for_good_leave_no_checkpoint(store: Store, tmp_path: Pat
 def test_few_checkpoints_wait_at_a_rung(store: Store, tmp_path: Path) -> None:
     session = session_of(store, add_study(store, config_of(budget=50)), tmp_path)
     while len(session.plan.candidates) < 34:
-        job = session.next_job()
-        assert job is not None
-        for update in leaves_files(job):
-            session.update(job.number, update)
+        do(session, leaves_files)
     waiting = sum(set(candidate.accuracy) == {0} for candidate in session.plan.candidates.values())
     kept = len(list((tmp_path / "checkpoints").glob("*-rung0.pt")))
     assert kept <= 13 < waiting
@@ -285,9 +323,9 @@ def test_a_listener_hears_every_event_with_a_whole_snapshot(store: Store, tmp_pa
     )
     drive(session).finish()
     kinds = [kind for kind, _, _ in heard]
-    assert kinds[0] == "started"
+    assert kinds[0] == "timing"
     assert kinds[-1] == "finished"
-    assert {"prepared", "measured", "training", "scored"} < set(kinds)
+    assert {"prepared", "measured", "started", "training", "scored"} < set(kinds)
     last = heard[-1][2]
     assert (last["done"], last["budget"], last["failed"], last["jobs"]) == (5, 5, 0, [])
     assert last["hypervolume"] == session.hypervolume() > 0
@@ -318,11 +356,8 @@ def test_a_full_disk_loses_nothing_and_the_study_goes_on_after_it(tmp_path: Path
         with open_store(path) as store:
             study = add_study(store, config_of(budget=12))
             session = session_of(store, study, tmp_path)
-            for _ in range(3):
-                job = session.next_job()
-                assert job is not None
-                for update in works(job):
-                    session.update(job.number, update)
+            for _ in range(6):
+                do(session)
             before = store.study_scores(study.id)
             filler = fill(disk)
             with pytest.raises(StoreError, match="no space left for database"):

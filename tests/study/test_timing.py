@@ -1,0 +1,87 @@
+"""A timing job as a worker does it, in this process: real networks, real export, real timing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from scripted import config_of, measurement
+
+from bench.measure import summarise
+from bench.networks.cost import cost_quantities
+from bench.space import every, load_space
+from bench.study.jobs import job_from_dict, job_to_dict, work
+from bench.study.timing import TimingJob, comparable, make_artifact
+
+POINT = load_space("smoke").reference_points["smoke_repmixer"]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> TimingJob:
+    config = config_of(timing={"restarts": 1, "blocks": 2, "iterations": 2})
+    artifact, _ = make_artifact(config, POINT, tmp_path / "reference", "reference")
+    return TimingJob(
+        candidates=((7, POINT.to_dict()),),
+        config=config.to_dict(),
+        folder=str(tmp_path),
+        references={"64": dataclasses.asdict(artifact)},
+        reference_ms={},
+        threads=torch.get_num_threads(),
+    )
+
+
+def test_candidates_are_prepared_one_by_one_and_timed_in_one_session(job: TimingJob, tmp_path: Path) -> None:
+    other = next(found for found in every(load_space("smoke"), cost_quantities) if found != POINT)
+    two = dataclasses.replace(job, candidates=(*job.candidates, (9, other.to_dict())))
+    updates = list(work(job_from_dict(json.loads(json.dumps(job_to_dict(two))))))
+    assert [(number, update["kind"]) for number, update in updates] == [
+        (7, "prepared"), (9, "prepared"), (7, "measured"), (9, "measured"),
+    ]  # fmt: skip
+    (_, first), _, (_, measured), (_, second) = updates
+    assert set(first["figures"]) == {"params_m", "macs_g", "artifact_mb"}
+    assert first["artifact"]["fold_error"] <= 1e-10
+    assert measured["figures"]["latency_ms"] > 0
+    # The same network beside itself.
+    assert measured["summary"]["ratio_to_reference"] == pytest.approx(1.0, abs=0.9)
+    assert measured["measurement"]["session"] == second["measurement"]["session"]
+    assert measured["seconds"] == second["seconds"]
+    assert [found["measurement"]["resolution"] for found in (measured, second)] == [64, 64]
+    json.dumps(updates)  # they go from process to process as text
+    assert not list((tmp_path / "artifacts").iterdir())
+    assert not (tmp_path / "logs").is_dir() or not list((tmp_path / "logs").iterdir())
+
+
+def test_one_that_cannot_be_prepared_fails_alone(job: TimingJob, tmp_path: Path) -> None:
+    impossible = {**POINT.to_dict(), "family": "fastvit", "settings": {**POINT.to_dict()["settings"], "stem_width": -1}}
+    updates = list(work(dataclasses.replace(job, candidates=((6, impossible), *job.candidates))))
+    assert [(number, update["kind"]) for number, update in updates] == [
+        (6, "failed"), (7, "prepared"), (7, "measured"),
+    ]  # fmt: skip
+    assert updates[0][1]["reason"]
+
+
+def test_a_session_that_cannot_begin_fails_whoever_waits_for_it(job: TimingJob) -> None:
+    updates = list(work(dataclasses.replace(job, references={})))
+    assert [(number, update["kind"]) for number, update in updates] == [(7, "prepared"), (7, "failed")]
+
+
+def test_comparable_milliseconds_are_the_ratio_told_by_the_studys_reference() -> None:
+    """A session in which everything ran twice as slowly gives the same figure as a quiet one."""
+    architecture = POINT
+    quiet = measurement(architecture, median_ms=8.0)
+    slow = dataclasses.replace(
+        quiet,
+        samples=tuple(tuple(tuple(2 * ns for ns in block) for block in process) for process in quiet.samples),
+        reference_samples=tuple(
+            tuple(tuple(2 * ns for ns in block) for block in process) for process in quiet.reference_samples
+        ),
+    )
+    told = [comparable(summarise(found), 4.0) for found in (quiet, slow)]
+    assert [found["comparable_ms"] for found in told] == pytest.approx([8.0, 8.0])
+    assert [found["median_ms"] for found in told] == pytest.approx([8.0, 16.0])
+    assert all(found["comparable_low_ms"] <= found["comparable_ms"] <= found["comparable_high_ms"] for found in told)
+    alone = comparable(summarise(slow), None)
+    assert alone["comparable_ms"] == alone["median_ms"]
