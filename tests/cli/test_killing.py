@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ SETTINGS = """
 space: smoke
 data: {classes: 2, per_class: 24, val_per_class: 6}
 proxy: {images: 640, rungs: 2, batch_size: 16}
-timing: {restarts: 1, blocks: 2, iterations: 2}
+timing: {restarts: 1, blocks: 2, iterations: 2, batch: 1}
 execution: {concurrency: 1}
 """
 
@@ -74,13 +75,22 @@ class Life:
     are_later_gone: bool
 
 
+def wait_until_at_work(folder: Path, number: int) -> None:
+    """Until the worker has opened the candidate's crash log, into which its last words go."""
+    log = folder / "results" / "studies" / NAME / "logs" / f"{number:05d}.log"
+    end = time.monotonic() + 60
+    while not log.exists():
+        assert time.monotonic() < end, f"candidate {number} was not begun"
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     folder = tmp_path_factory.mktemp("hard")
     new = ["search", "--config", write_quick(folder, SETTINGS), "--budget", BUDGET, "--name", NAME, "--json"]
     go_on = ["search", "--resume", NAME, "--json"]
     with started(*new, cwd=folder) as process:
-        wait_for(process, "measured", number=1)
+        wait_for(process, "started", number=1)
         members = family(process.pid)
         workers = [member for member in members if not is_agent(member)]
         process.kill()
@@ -88,11 +98,12 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         are_workers_gone = are_gone(workers)
     killed = state(folder)
     with started(*go_on, cwd=folder) as process:
-        wait_for(process, "measured", number=2)
+        wait_for(process, "started", number=2)
         worker_of(process).kill()
-        wait_for(process, "measured", number=3)
+        wait_for(process, "started", number=3)
+        wait_until_at_work(folder, 3)
         worker_of(process).send_signal(signal.SIGSEGV)
-        wait_for(process, "measured", number=4)
+        wait_for(process, "started", number=4)
         later_members = family(process.pid)
         # As the terminal does it: to all processes of the group.
         os.killpg(process.pid, signal.SIGINT)

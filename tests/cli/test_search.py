@@ -40,7 +40,7 @@ def test_it_ends_well_and_quietly(real_search: RealSearch) -> None:
 def test_every_line_is_json_and_tells_what_happens(real_search: RealSearch) -> None:
     *events, last = real_search.ended.lines
     kinds = [event["event"] for event in events]
-    assert set(kinds) == {"study", "preparing", "started", "prepared", "measured", "scored", "finished"}
+    assert set(kinds) == {"study", "preparing", "timing", "started", "prepared", "measured", "scored", "finished"}
     assert kinds[0] == "study"
     assert kinds[-1] == "finished"
     assert events[-1]["progress"]["done"] == BUDGET
