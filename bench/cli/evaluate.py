@@ -21,7 +21,7 @@ _FOLDER = click.Path(path_type=Path)
     "bench evaluate fastvit_sa12 --download --imagenet-a ~/imagenet-a --imagenet-c ~/imagenet-c"
 )
 @click.argument("model", metavar="MODEL")
-@click.option("--weights", type=_FOLDER, help="Of the model: safetensors or .pth, in Apple's or timm's naming.")
+@click.option("--weights", type=_FOLDER, help="Of the model: safetensors or .pth, in its authors' or timm's naming.")
 @click.option("--download", is_flag=True, help="Fetch the published weights from timm's hub.")
 @click.option("--imagenet", type=_FOLDER, help="Validation pictures: class folders, the official layout, or Parquet.")
 @click.option("--imagenet-a", type=_FOLDER, help="ImageNet-A: class folders (200 classes).")
@@ -58,15 +58,15 @@ def evaluate(
 ) -> None:
     """Evaluate weights of MODEL with its own crop and interpolation, published values beside the result.
 
-    Decoding takes all cores. Interrupted, the same command goes on with the pictures that are left.
+    Pictures are shown to weights of a file as the network's authors do, to those of timm's hub as timm does. Decoding
+    takes all cores. Interrupted, the same command goes on with the pictures that are left.
     """
     from dataclasses import replace
 
     from bench.cli.progress import bar
     from bench.errors import ReproduceError
-    from bench.evaluate import published_preprocessing
     from bench.networks.models import Model
-    from bench.reproduce.evaluating import Folders, evaluate_model
+    from bench.reproduce.evaluating import Folders, check_evaluation, evaluate_model
     from bench.reproduce.pages import report_text
     from bench.reproduce.runs import keep_report
     from bench.reproduce.work import Work
@@ -77,41 +77,29 @@ def evaluate(
     found = find_model(model if resolution is None else f"{model.split('@')[0]}@{resolution}", db=db)
     if not isinstance(found, Model):
         raise ReproduceError(f"{model!r} is a file or a network of timm; a reference point is evaluated; name one")
-    if weights is None and not download:
-        raise ReproduceError(f"no weights of {found.name}; they are needed; give --weights FILE, or --download")
-    if device == "cuda":
-        _check_cuda()
-    published = published_preprocessing(found.name)
-    preprocessing = replace(
-        published,
-        resolution=found.resolution,
-        crop=crop or published.crop,
-        interpolation=interpolation or published.interpolation,
-    )
     shifted = {"imagenet-a": imagenet_a, "imagenet-r": imagenet_r, "imagenet-sketch": imagenet_sketch}
     folders = Folders(
         imagenet=imagenet,
         shifted=tuple((name, folder) for name, folder in shifted.items() if folder is not None),
         corrupted=imagenet_c,
     )
+    work = Work(
+        places=(),
+        keep=lambda measurement: None,
+        weights=weights,
+        download=download,
+        state=cache_folder() / "evaluations",
+    )
+    check_evaluation(found, folders, work, device=device)
     with open_store(db) as store, bar(as_json=as_json, verb="evaluating") as shown:
-        work = Work(
-            places=(),
-            keep=lambda measurement: None,
-            weights=weights,
-            download=download,
-            state=cache_folder() / "evaluations",
-            announce=shown.say,
-            progress=shown.progress,
+        report = evaluate_model(
+            found,
+            folders,
+            replace(work, announce=shown.say, progress=shown.progress),
+            device=device,
+            form=form,
+            crop=crop,
+            interpolation=interpolation,
         )
-        report = evaluate_model(found, folders, preprocessing, work, device=device, form=form)
         keep_report(store, report)
     click.echo(json.dumps(report.to_dict()) if as_json else report_text(report))
-
-
-def _check_cuda() -> None:
-    from bench.errors import MeasureError
-    from bench.measure.gpu import gpus
-
-    if not gpus():
-        raise MeasureError("--device cuda; there is no NVIDIA GPU here; allowed: cpu; leave --device out")

@@ -13,32 +13,40 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.evaluate.accuracy import Accuracy, Classifier, evaluate
+    from bench.evaluate.accuracy import Accuracy, evaluate
+    from bench.evaluate.answers import Classifier
+    from bench.evaluate.benchmarks import BENCHMARKS, SHIFTED, class_differences, why_partial
     from bench.evaluate.pictures import Pictures, find_validation, imagenet_classes
     from bench.evaluate.preprocessing import Preprocessing, published_preprocessing, timm_preprocessing
-    from bench.evaluate.robustness import SHIFTED, CorruptionErrors, evaluate_corruptions, find_shifted
+    from bench.evaluate.robustness import CorruptionErrors, evaluate_corruptions, find_corruptions, find_shifted
 
 _NAMES = {
-    "accuracy": ("Accuracy", "Classifier", "evaluate"),
+    "accuracy": ("Accuracy", "evaluate"),
+    "answers": ("Classifier",),
+    "benchmarks": ("BENCHMARKS", "SHIFTED", "class_differences", "why_partial"),
     "pictures": ("Pictures", "find_validation", "imagenet_classes"),
     "preprocessing": ("Preprocessing", "published_preprocessing", "timm_preprocessing"),
-    "robustness": ("SHIFTED", "CorruptionErrors", "evaluate_corruptions", "find_shifted"),
+    "robustness": ("CorruptionErrors", "evaluate_corruptions", "find_corruptions", "find_shifted"),
 }
 
 __all__ = [
+    "BENCHMARKS",
     "SHIFTED",
     "Accuracy",
     "Classifier",
     "CorruptionErrors",
     "Pictures",
     "Preprocessing",
+    "class_differences",
     "evaluate",
     "evaluate_corruptions",
+    "find_corruptions",
     "find_shifted",
     "find_validation",
     "imagenet_classes",
     "published_preprocessing",
     "timm_preprocessing",
+    "why_partial",
 ]
 
 

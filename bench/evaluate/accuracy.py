@@ -1,57 +1,38 @@
 """Top-1 and top-5 of a network on a list of pictures, at the speed of decoding.
 
 The same number comes out whatever the number of decoding processes, and after an evaluation was broken off and
-taken up again. Kernels round differently for different batch sizes and for different places in a batch, which
-turns near ties. So there is no batch size to choose: the network always sees `BATCH` pictures, each picture is
-always in the same batch at the same place, and one that cannot be read leaves its place empty. Equal outputs go
-to the class that comes first. Only another device, library or number of threads can turn a near tie.
+taken up again. So there is no batch size to choose: each picture is always in the same batch at the same place (see
+`answers.py`), and equal outputs go to the class that comes first. Only another device, library or number of threads
+can turn a near tie, and what was counted with another one is counted anew.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
+import PIL
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
-from bench.errors import NetworkError
+from bench.evaluate.answers import BATCH, Answers, Classifier
 from bench.evaluate.pictures import EvaluationReader, Pictures
-from bench.evaluate.preprocessing import Preprocessing, normalise
-from bench.evaluate.tally import UNREADABLE, Tally
+from bench.evaluate.tally import Tally
+from bench.measure import fingerprint as machine_fingerprint
 from bench.proxies.decoding import Batch, decoders, num_cores
 from bench.proxies.packing import Progress
 from bench.proxies.subset import Picture
 
-# Large enough for a GPU to outrun the decoding, small enough that the widest activation of EfficientNet-B6 at 528 px is
-# 1.7 GB.
-BATCH = 32
-_VERSION = 1  # raised when the same network would give other answers: decoding, cropping, batching, ranking
+_VERSION = 2  # raised when the same network would give other answers: decoding, cropping, batching, ranking
+
+# Of decoded pictures that wait for the network: 38 batches of EfficientNet-B6, more than enough to keep it busy.
+_HELD_BYTES = 1 << 30
 
 _Requests = Sequence[Sequence[Picture]]
 _Run = Callable[[Sequence[Sequence[str]]], Iterator[Batch]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Classifier:
-    """A network with all that its answers depend on.
-
-    Attributes:
-        network: in either form; it is copied, not changed.
-        preprocessing: of its pictures.
-        classes: what its outputs are called, in their order; of the published networks `imagenet_classes()`.
-    """
-
-    network: nn.Module
-    preprocessing: Preprocessing
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +41,13 @@ class Accuracy:
 
     Attributes:
         data: label of the pictures.
-        fingerprint: of network, preprocessing and list of pictures.
+        fingerprint: of network, preprocessing, list of pictures, device and libraries.
         num_classes: among which the answers were taken.
         num_pictures: that were counted; the unreadable ones are not among them.
         num_top1: pictures whose class is the network's first answer; `num_top5` one of the first five.
         unreadable: name and reason of the pictures that were left out.
+        resumed_from: when the counts that an earlier evaluation left had been counted (ISO 8601, UTC); `None` where
+            everything was counted now.
     """
 
     data: str
@@ -74,6 +57,7 @@ class Accuracy:
     num_top1: int
     num_top5: int
     unreadable: tuple[tuple[str, str], ...]
+    resumed_from: str | None = field(default=None, compare=False)
 
     @property
     def top1(self) -> float:
@@ -114,7 +98,7 @@ def evaluate(
     """
     name = fingerprint(classifier, pictures, device=device)
     path = None if state_dir is None else state_dir / f"{name}.json"
-    tally = Tally(pictures.label, len(pictures.pictures), path)
+    tally = Tally(pictures.label, len(pictures.pictures), path, batch=BATCH)
     try:
         _count(classifier, pictures, tally, device=device, processes=processes, progress=progress)
     finally:
@@ -127,17 +111,29 @@ def evaluate(
         num_top1=tally.num_within(1),
         num_top5=tally.num_within(5),
         unreadable=tuple(tally.unreadable),
+        resumed_from=tally.resumed_from,
     )
 
 
 def fingerprint(classifier: Classifier, pictures: Pictures, *, device: str) -> str:
-    """Equal for equal networks (modules and weights), preprocessing, lists of pictures and kinds of device."""
-    settings = (_VERSION, BATCH, asdict(classifier.preprocessing), pictures.hash(), torch.device(device).type)
+    """Equal for equal networks (modules and weights), preprocessing, lists of pictures, devices and libraries."""
+    settings = (_VERSION, BATCH, asdict(classifier.preprocessing), pictures.hash(), _conditions(device))
     digest = hashlib.sha256(json.dumps((*settings, str(classifier.network))).encode())
     for name, value in classifier.network.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
+
+
+def _conditions(device: str) -> dict[str, object]:
+    """What decides how numbers are rounded and pictures decoded."""
+    is_cpu = torch.device(device).type == "cpu"
+    return {
+        "torch": torch.__version__,
+        "pillow": PIL.__version__,
+        "device": machine_fingerprint()["machine"]["cpu"] if is_cpu else torch.cuda.get_device_name(device),
+        "threads": torch.get_num_threads() if is_cpu else None,
+    }
 
 
 def _count(
@@ -149,84 +145,42 @@ def _count(
     processes: int | None,
     progress: Progress | None,
 ) -> None:
-    """Takes the tally from where it is to the end of the list."""
+    """Counts every batch that the tally has not."""
     report, total = progress or (lambda done, total: None), len(pictures.pictures)
-    report(len(tally.ranks), total)
-    requests = [pictures.pictures[at : at + BATCH] for at in range(len(tally.ranks), total, BATCH)]
+    starts = tally.pending()
+    requests = [pictures.pictures[start : start + BATCH] for start in starts]
+    done = total - sum(map(len, requests))
+    report(done, total)
     if not requests:
         return
-    answers = _Answers(classifier, pictures, torch.device(device))
+    answers = Answers(classifier, pictures, torch.device(device))
     with closing(_decoded(classifier, pictures, requests, processes, is_ahead=device != "cpu")) as decoded:
-        for request, batch in decoded:
-            unreadable = [(request[at].name, reason) for at, reason in batch.unreadable]
-            tally.add(answers.ranks(request, batch), unreadable)
-            report(len(tally.ranks), total)
+        for start, (request, batch) in zip(starts, decoded, strict=True):
+            unreadable = {start + at: (request[at].name, reason) for at, reason in batch.unreadable}
+            tally.put(start, answers.ranks(request, batch), unreadable)
+            done += len(request)
+            report(done, total)
 
 
 def _decoded(
     classifier: Classifier, pictures: Pictures, requests: _Requests, processes: int | None, *, is_ahead: bool
 ) -> Generator[tuple[Sequence[Picture], Batch], None, None]:
     reader = EvaluationReader(contents=pictures.contents, preprocessing=classifier.preprocessing)
-    workers = min(num_cores(), len(requests)) if processes is None else processes
+    most = _most_batches(classifier.preprocessing.resolution)
+    # `decoders` has two batches for each process under way.
+    workers = min(num_cores(), len(requests), max(1, most // 2)) if processes is None else processes
     names = [[picture.name for picture in request] for request in requests]
     with decoders(reader, classifier.preprocessing.resolution, processes=workers) as run:
-        batches = run(names) if is_ahead else _in_turns(run, names, at_once=max(1, 2 * workers))
+        batches = run(names) if is_ahead else _in_turns(run, names, at_once=max(1, min(2 * workers, most)))
         yield from zip(requests, batches, strict=True)
+
+
+def _most_batches(resolution: int) -> int:
+    """How many decoded batches fit into `_HELD_BYTES`; one always has to."""
+    return max(1, _HELD_BYTES // (BATCH * 3 * resolution**2))
 
 
 def _in_turns(run: _Run, names: Sequence[Sequence[str]], *, at_once: int) -> Iterator[Batch]:
     """Decoding and the network use all cores, one after the other: together they would wait for each other."""
     for start in range(0, len(names), at_once):
         yield from list(run(names[start : start + at_once]))
-
-
-class _Answers:
-    """The network on its device."""
-
-    def __init__(self, classifier: Classifier, pictures: Pictures, device: torch.device) -> None:
-        self._network = copy.deepcopy(classifier.network).to(device).eval()
-        self._preprocessing = classifier.preprocessing
-        self._num_classes = pictures.num_classes
-        self._outputs = torch.tensor(pictures.outputs, device=device)
-        self._device = device
-
-    def ranks(self, request: Sequence[Picture], batch: Batch) -> list[int]:
-        """For each picture the rank of its class, or `UNREADABLE`."""
-        missing = {at for at, _ in batch.unreadable}
-        places = [at for at in range(len(request)) if at not in missing]
-        if not places:
-            return [UNREADABLE] * len(request)
-        outputs = self._run(_batch(batch.images, places))[places][:, self._outputs]
-        if not bool(torch.isfinite(outputs).all()):
-            raise NetworkError(
-                f"the network's outputs for pictures from {request[0].name} on are not finite; numbers are needed; "
-                "check its weights"
-            )
-        labels = torch.tensor([request[at].label for at in places], device=self._device)
-        found = dict(zip(places, _ranks(outputs, labels), strict=True))
-        return [found.get(at, UNREADABLE) for at in range(len(request))]
-
-    @torch.inference_mode()
-    def _run(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        outputs: torch.Tensor = self._network(normalise(torch.from_numpy(images).to(self._device), self._preprocessing))
-        if outputs.shape != (BATCH, self._num_classes):
-            raise NetworkError(
-                f"the network gives outputs of shape {tuple(outputs.shape)[1:]}; {self._num_classes:,} classes are "
-                "needed; build it with as many"
-            )
-        return outputs
-
-
-def _batch(images: NDArray[np.uint8], places: Sequence[int]) -> NDArray[np.uint8]:
-    """Pictures at their places in a whole batch; the other places are black."""
-    whole = np.zeros((BATCH, *images.shape[1:]), np.uint8)
-    whole[places] = images
-    return whole
-
-
-def _ranks(outputs: torch.Tensor, labels: torch.Tensor) -> list[int]:
-    """How many classes come before the true one: those with larger outputs, and equal ones with lower numbers."""
-    true = outputs.gather(1, labels.unsqueeze(1))
-    is_lower = torch.arange(outputs.shape[1], device=outputs.device) < labels.unsqueeze(1)
-    before = (outputs > true) | ((outputs == true) & is_lower)
-    return [int(rank) for rank in before.sum(dim=1)]

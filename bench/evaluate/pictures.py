@@ -18,6 +18,7 @@ from typing import Protocol
 
 from bench.errors import DataError
 from bench.evaluate.preprocessing import Preprocessing, decode
+from bench.proxies.contents import Content, read_cell, read_file
 from bench.proxies.decoding import Decoded, Unreadable
 from bench.proxies.folders import class_folders, first_folder, found, list_pictures
 from bench.proxies.imagenet import VAL_NAMES, ImageNetSource
@@ -27,8 +28,6 @@ from bench.proxies.subset import Picture
 _FLAT_PICTURE = "ILSVRC2012_val_"
 _VAL_WORDS = frozenset(("val", "validation", "valid", "dev", "eval"))
 _OTHER_WORDS = frozenset(("train", "training", "test", "testing"))
-
-Content = bytes | Unreadable
 
 
 class Contents(Protocol):
@@ -57,8 +56,8 @@ class Pictures:
     contents: Contents
 
     def hash(self) -> str:
-        """Content address of the list: names, labels, sizes, outputs; not of the pixels, nor of where the folder is."""
-        content = (self.label, self.num_classes, self.outputs, self.pictures)
+        """Content address of the list: names, labels, sizes, outputs; not of the pixels, nor of the folder's place."""
+        content = (self.label.partition(":")[0], self.num_classes, self.outputs, self.pictures)
         return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
@@ -82,7 +81,7 @@ class Files:
     root: Path
 
     def read(self, names: Sequence[str]) -> Iterator[Content]:
-        return (_read_file(self.root / name) for name in names)
+        return (read_file(self.root / name) for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ class Tables:
         for file, group in groupby(names, key=lambda name: name.rpartition("#")[0]):
             rows = [int(name.rpartition("#")[2]) for name in group]
             for cell in open_table(root / file).cells(rows, column):
-                yield _read_cell(cell, (root / file).parent)
+                yield read_cell(cell, (root / file).parent)
 
 
 def imagenet_classes() -> tuple[str, ...]:
@@ -148,18 +147,28 @@ def pictures_in_folders(
     Raises:
         DataError: there are no folders, one is not a class of the network, or they hold no pictures.
     """
+    names = present_classes(root / folder, classes, label=label)
     index = {name: number for number, name in enumerate(classes)}
-    names = class_folders(_folder(root / folder), label=label)
-    unknown = [name for name in names if name not in index]
+    outputs = sorted(index[name] for name in names) if only_present else range(len(classes))
+    label_of = {output: number for number, output in enumerate(outputs)}
+    pictures = (picture for name in names for picture in list_pictures(root, f"{folder}/{name}", label_of[index[name]]))
+    return _pictures(pictures, classes, label=label, contents=Files(root=root), outputs=outputs)
+
+
+def present_classes(folder: Path, classes: Sequence[str], *, label: str) -> tuple[str, ...]:
+    """Those of `classes` that have a folder in `folder`, sorted; no picture is looked for.
+
+    Raises:
+        DataError: there are no folders, or one is not a class of the network.
+    """
+    names, known = class_folders(_folder(folder), label=label), frozenset(classes)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise DataError(
             f"{len(unknown)} of {len(names)} class folders of {label} are no classes of the network, such as "
             f"{unknown[0]!r}; names such as {classes[0]!r} are allowed; rename them, or name another folder"
         )
-    outputs = sorted(index[name] for name in names) if only_present else range(len(classes))
-    label_of = {output: number for number, output in enumerate(outputs)}
-    pictures = (picture for name in names for picture in list_pictures(root, f"{folder}/{name}", label_of[index[name]]))
-    return _pictures(pictures, classes, label=label, contents=Files(root=root), outputs=outputs)
+    return names
 
 
 def _pictures_in_tables(root: Path, tables: tuple[str, ...], classes: Sequence[str], *, label: str) -> Pictures:
@@ -172,19 +181,19 @@ def _pictures_in_tables(root: Path, tables: tuple[str, ...], classes: Sequence[s
 
 
 def _outputs(names: Sequence[str], classes: Sequence[str], label: str, *, is_text: bool) -> Sequence[int]:
-    """The network's output of each label of a table: by name, or by number where that is how they are meant.
+    """The network's output of each label of a table: by name, or by number where there are as many as outputs.
 
-    Tables on hubs call ImageNet's classes "tench, Tinca tinca" and so on, numbered in the order of the WNIDs.
+    Tables on hubs call ImageNet's classes "tench, Tinca tinca" and so on, numbered in the order of the WNIDs. Fewer
+    numbers say nothing: those of a part of ImageNet begin at 0 again.
     """
     index = {name: number for number, name in enumerate(classes)}
     if all(name in index for name in names):
         return [index[name] for name in names]
-    are_numbers = tuple(names) == tuple(str(number) for number in range(len(names)))
-    if not is_text and (len(names) == len(classes) or (are_numbers and len(names) < len(classes))):
+    if not is_text and len(names) == len(classes):
         return range(len(names))
     raise DataError(
-        f"{label} has {len(names)} classes such as {names[0]!r}; the network's {len(classes)} such as {classes[0]!r} "
-        "are allowed, by name or by number; name another folder"
+        f"{label} has {len(names)} classes such as {names[0]!r}; names such as {classes[0]!r} are allowed, or numbers "
+        f"of all {len(classes):,} classes of the network; give the table's labels names, or name another folder"
     )
 
 
@@ -228,21 +237,3 @@ def _validation_tables(root: Path) -> tuple[str, ...]:
     named = tuple(name for name in words if words[name] & _VAL_WORDS)
     plain = tuple(name for name in words if not words[name] & _OTHER_WORDS)
     return named or plain or tuple(name for name in words if not words[name] & {"train", "training"})
-
-
-def _read_file(path: Path) -> Content:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        return Unreadable(f"{type(error).__name__}: {error.strerror}")
-
-
-def _read_cell(cell: object, folder: Path) -> Content:
-    """A cell of a table: bytes, or a struct of bytes and path."""
-    content, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, None)
-    if content is None and path:
-        place = (folder / path).resolve()
-        if not place.is_relative_to(folder.resolve()):
-            return Unreadable("its path leaves the data set's folder")
-        return _read_file(place)
-    return content if isinstance(content, bytes) and content else Unreadable("the row holds no picture")

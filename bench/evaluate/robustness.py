@@ -3,7 +3,7 @@
 ImageNet-A and -R (Hendrycks et al. 2021, "Natural Adversarial Examples"; Hendrycks et al. 2021, "The Many Faces of
 Robustness") have pictures of 200 classes: the answer is the best of these 200 outputs, as in eval.py of
 hendrycks/natural-adv-examples and hendrycks/imagenet-r. ImageNet-Sketch (Wang et al. 2019) has all 1,000. Which
-classes take part is read from the folders, which are named by WNID.
+classes take part is read from the folders, which are named by WNID; `benchmarks.py` says whether they are all.
 
 ImageNet-C (Hendrycks & Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and
 Perturbations") has the validation set under 15 corruptions at 5 severities. With E(s, c) the top-1 error,
@@ -21,12 +21,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import ConfigError, DataError, nearest
-from bench.evaluate.accuracy import Accuracy, Classifier
-from bench.evaluate.pictures import Pictures, pictures_in_folders
+from bench.evaluate.accuracy import Accuracy
+from bench.evaluate.answers import Classifier
+from bench.evaluate.benchmarks import SHIFTED
+from bench.evaluate.pictures import Pictures, pictures_in_folders, present_classes
 from bench.proxies.folders import found
-
-# Classes of each benchmark that has one accuracy.
-SHIFTED = {"imagenet-a": 200, "imagenet-r": 200, "imagenet-sketch": 1000}
 
 # AlexNet's top-1 error, mean of the five severities: google-research/augmix imagenet.py, which has them from
 # hendrycks/robustness with six digits; the paper prints the first three.
@@ -48,6 +47,7 @@ ALEXNET_ERRORS = {
     "jpeg_compression": 0.606500,
 }
 SEVERITIES = (1, 2, 3, 4, 5)
+CROP = 1.0  # of all sets of ImageNet-C, whatever the network's own
 
 Run = Callable[[Classifier, Pictures], Accuracy]
 
@@ -86,7 +86,7 @@ class CorruptionErrors:
 def find_shifted(benchmark: str, root: Path, classes: Sequence[str]) -> Pictures:
     """The pictures of a benchmark in class folders; answers are taken among the classes that are there.
 
-    Fewer classes than `SHIFTED` says are an easier task: `Accuracy.num_classes` has how many there were.
+    Fewer classes than the official ones are an easier task: `class_differences` and `why_partial` tell.
 
     Args:
         benchmark: one of `SHIFTED`.
@@ -104,13 +104,17 @@ def find_shifted(benchmark: str, root: Path, classes: Sequence[str]) -> Pictures
     return pictures_in_folders(root, classes, label=f"{benchmark}:{root.name}", only_present=True)
 
 
-def find_corruptions(root: Path) -> Mapping[str, str]:
+def find_corruptions(root: Path, classes: Sequence[str]) -> Mapping[str, str]:
     """The folders of ImageNet-C below `root` that have all severities, by corruption.
 
-    They lie in `root`, or as downloaded in noise/, blur/, weather/ and digital/.
+    They lie in `root`, or as downloaded in noise/, blur/, weather/ and digital/. Of each set the class folders are
+    looked at, and no picture.
+
+    Args:
+        classes: what the outputs of the network are called.
 
     Raises:
-        DataError: there is none; the message says what was found.
+        DataError: there is none, the message says what was found; or a class folder is no class of the network.
     """
     root = root.expanduser().resolve()
     folders = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.name in ALEXNET_ERRORS]
@@ -124,6 +128,9 @@ def find_corruptions(root: Path) -> Mapping[str, str]:
             f"imagenet-c:{root.name} has no corruption with all severities: {root} holds {found(root)}; "
             f"{next(iter(ALEXNET_ERRORS))}/1/<WNID>/ and so on are needed; name another folder"
         )
+    for place in place_of.values():
+        for severity in SEVERITIES:
+            present_classes(root / place / str(severity), classes, label=f"imagenet-c:{place}/{severity}")
     return {name: place_of[name] for name in ALEXNET_ERRORS if name in place_of}
 
 
@@ -131,14 +138,14 @@ def evaluate_corruptions(classifier: Classifier, root: Path, *, run: Run) -> Cor
     """Evaluates on every corruption and severity below `root`, one after the other.
 
     Args:
-        run: counts one list of pictures: `evaluate`, or that with device, progress and state folder filled in.
+        run: counts the pictures of one set: `evaluate`, or that with device, progress and state folder filled in.
 
     Raises:
-        DataError: as `find_corruptions`; a class folder is no class of the network.
+        DataError: as `find_corruptions`.
     """
     root = root.expanduser().resolve()
-    uncropped = replace(classifier, preprocessing=replace(classifier.preprocessing, crop=1.0))
-    places = find_corruptions(root)
+    uncropped = replace(classifier, preprocessing=replace(classifier.preprocessing, crop=CROP))
+    places = find_corruptions(root, classifier.classes)
     accuracies = {
         name: tuple(run(uncropped, _pictures(root, f"{place}/{severity}", classifier)) for severity in SEVERITIES)
         for name, place in places.items()

@@ -1,25 +1,30 @@
-"""Published weights in the naming of those who published them, read as data and nothing else.
+"""Published weights, read as data and nothing else.
 
 Read are safetensors, and PyTorch files with torch's `weights_only` reader, which builds tensors and plain containers
-and refuses everything else, so that no file can run anything. Names are ours (which are timm's), or those of the
-original repositories: github.com/apple/ml-fastvit, github.com/apple/ml-mobileone, github.com/facebookresearch/ConvNeXt.
+and refuses everything else, so that no file can run anything. Which of the two a file is, its first bytes say. Names
+are ours (which are timm's) or those of the original repositories, see `naming.py`.
+
+A file holds numbers and names, not what was computed with them. EfficientNets from TensorFlow (`tf_efficientnet_*`)
+have the names and shapes of those without, and pad otherwise: whoever loads them has to know, and to change the
+network (`bench.networks.efficientnet.tensorflow`).
 """
 
 from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bench.errors import NetworkError
-
-State = Mapping[str, Tensor]
+from bench.networks.naming import State, our_names
+from bench.networks.weights import adapted
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
@@ -28,9 +33,17 @@ _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _FOLDED = ("reparam_conv", "lkb_reparam")
 _NUM_NAMED = 3
 
+# The part of the message of torch's reader that names what it refused to build or to call.
+_REFUSED = re.compile(
+    r"GLOBAL (\S+) (?:was not an allowed|whose module)|unrecognized function (<[^>]*>)"
+    r"|`add_safe_globals`,? but got (<class '[^']*'>)"
+)
+
 
 def load_checkpoint(network: nn.Module, path: Path | str, *, family: str) -> None:
     """Fills `network` (train form) in place with the weights at `path`; every name and shape has to match.
+
+    A position bias, which belongs to a resolution, is resized to that of `network`.
 
     Raises:
         NetworkError: the file is missing, broken, holds something else than weights, or those of another network.
@@ -47,8 +60,8 @@ def load_published(network: nn.Module, state: State, *, family: str, source: str
             "form follows; take the checkpoint that is not reparameterised"
         )
     try:
-        renamed = _CONVERTERS.get(family, _same)(dict(state), network)
-    except Exception as error:  # timm's converters fail in any way on weights of another network
+        renamed = adapted(our_names(dict(state), network, family=family), network)
+    except Exception as error:  # converters fail in any way on weights of another network
         raise _foreign(source, f"{type(error).__name__}: {error}") from error
     own = network.state_dict()
     # A counter that no computation reads; files written by early versions of PyTorch do not have it.
@@ -69,19 +82,22 @@ def read_checkpoint(path: Path) -> State:
         NetworkError: it is missing or broken, or holds anything else than weights.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise NetworkError(f"{path}: weights in a {path.suffix or 'nameless'} file; allowed: {', '.join(SUFFIXES)}")
+        raise NetworkError(
+            f"{path} is a {path.suffix or 'nameless'} file; weights in {', '.join(SUFFIXES)} are allowed; name a file "
+            "of these"
+        )
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such file; weights as safetensors or .pth are needed; check the path")
+    kind = _kind(path)
     try:
-        if path.suffix.lower() == ".safetensors":
+        if kind == "safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = _load(path)
     except pickle.UnpicklingError as error:
-        raise NetworkError(
-            f"{path} holds more than tensors ({_first_line(error)}); only weights are read, since anything else could "
-            "run code; ask for safetensors, or save its state dict alone"
-        ) from error
+        raise _refused(path, error) from error
     except Exception as error:  # torch and safetensors raise what their archive readers raise
+        if "TorchScript" in str(error):
+            raise _code(path, "a TorchScript program") from error
         raise NetworkError(
             f"{path} cannot be read ({type(error).__name__}: {_first_line(error)}); a whole file is needed; "
             "download it again"
@@ -89,24 +105,67 @@ def read_checkpoint(path: Path) -> State:
     return _unwrapped(found, path)
 
 
-def download_checkpoint(timm_name: str | None, name: str) -> tuple[State, str]:
-    """The published weights of a network from timm's hub, and where they came from.
+def download_checkpoint(weights: str) -> State:
+    """Weights from timm's hub by their name there, such as `fastvit_t8.apple_in1k`.
 
     Raises:
-        NetworkError: timm has none, or the hub is out of reach.
+        NetworkError: timm has none of that name, or the hub is out of reach.
     """
-    if timm_name is None:
-        raise NetworkError(f"timm has no weights of {name}; a file of them is needed; give --weights FILE")
     import timm
 
     try:
-        network = timm.create_model(timm_name, pretrained=True)
+        state: State = timm.create_model(weights, pretrained=True).state_dict()
     except Exception as error:  # of the hub, of the network below it, of the file system
         raise NetworkError(
-            f"the weights of {timm_name} cannot be fetched from timm's hub ({_first_line(error)}); a connection or a "
+            f"the weights {weights} cannot be fetched from timm's hub ({_first_line(error)}); a connection or a "
             "filled cache is needed; fetch them elsewhere and give --weights FILE"
         ) from error
-    return network.state_dict(), f"timm's weights {timm_name}.{network.pretrained_cfg.get('tag', '')}"
+    return state
+
+
+def _kind(path: Path) -> Literal["safetensors", "torch"]:
+    """What the first bytes say: the length of a JSON header (safetensors), a zip or a pickle (torch)."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise NetworkError(
+            f"{path} cannot be read ({error.strerror}); a file of weights is needed; check its permissions"
+        ) from error
+    if head[4:9] == b"\0\0\0\0{":
+        return "safetensors"
+    if head.startswith((b"PK\x03\x04", b"\x80")):
+        return "torch"
+    begin = f"it begins with {head.decode('ascii', 'replace')!a}" if head else "it is empty"
+    raise NetworkError(
+        f"{path} is no weights file ({begin}); safetensors or a file of torch.save is needed; download it again"
+    )
+
+
+def _load(path: Path) -> Any:
+    # Opened here: of a path, torch reads the suffix. Its warnings are about what it refuses anyhow.
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> NetworkError:
+    """What torch's reader would not build; its own message advises to let it."""
+    found = _REFUSED.search(str(error))
+    if found is not None:
+        return _code(path, next(name for name in found.groups() if name is not None))
+    reason = str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0][:160]
+    return NetworkError(
+        f"{path} cannot be read as data ({reason or 'no reason given'}); safetensors or a file of torch.save is "
+        "needed; download it again, or save its state dict so"
+    )
+
+
+def _code(path: Path, what: str) -> NetworkError:
+    return NetworkError(
+        f"{path} holds {what}, which is code; tensors in plain containers are allowed, since anything else could run "
+        "when it is read; ask for safetensors, or save its state dict alone"
+    )
 
 
 def _unwrapped(found: Any, path: Path) -> State:
@@ -115,60 +174,15 @@ def _unwrapped(found: Any, path: Path) -> State:
             found = found[wrapper]
             break
     if not isinstance(found, Mapping) or not found:
-        raise NetworkError(f"{path} holds a {type(found).__name__}; a state dict is needed: names and tensors")
+        raise NetworkError(
+            f"{path} holds a {type(found).__name__}; a state dict is needed: names and tensors; save it so"
+        )
     stranger = next((name for name, value in found.items() if not isinstance(value, Tensor)), None)
     if stranger is not None:
-        raise NetworkError(f"{path}: {stranger!r} is no tensor; a state dict is needed: names and tensors")
+        raise NetworkError(
+            f"{path}: {stranger!r} is no tensor; a state dict is needed: names and tensors; save it alone"
+        )
     return {str(name).removeprefix("module."): value for name, value in found.items()}
-
-
-def _same(state: State, network: nn.Module) -> State:  # noqa: ARG001  (one signature for all)
-    return state
-
-
-def _fastvit(state: State, network: nn.Module) -> State:
-    from timm.models.fastvit import checkpoint_filter_fn
-
-    renamed: State = checkpoint_filter_fn(state, network)
-    return renamed
-
-
-def _convnext(state: State, network: nn.Module) -> State:
-    from timm.models.convnext import checkpoint_filter_fn
-
-    renamed: State = checkpoint_filter_fn(state, network)
-    return renamed
-
-
-# Apple's names of MobileOne, in models of github.com/apple/ml-mobileone, and timm's.
-_MOBILEONE = (
-    (re.compile(r"^stage0\."), "stem."),
-    (re.compile(r"^linear\."), "head.fc."),
-    (re.compile(r"\brbr_conv\b"), "conv_kxk"),
-    (re.compile(r"\brbr_scale\b"), "conv_scale"),
-    (re.compile(r"\brbr_skip\b"), "identity"),
-    (re.compile(r"\bse\.reduce\b"), "attn.fc1"),
-    (re.compile(r"\bse\.expand\b"), "attn.fc2"),
-)
-
-
-def _mobileone(state: State, network: nn.Module) -> State:  # noqa: ARG001
-    if "stage0.rbr_conv.0.conv.weight" not in state:
-        return state
-    renamed = {}
-    for original, value in state.items():
-        name = re.sub(r"^stage([1-4])\.", lambda found: f"stages.{int(found[1]) - 1}.", original)
-        for pattern, replacement in _MOBILEONE:
-            name = pattern.sub(replacement, name)
-        renamed[name] = value
-    return renamed
-
-
-_CONVERTERS: dict[str, Callable[[State, nn.Module], State]] = {
-    "fastvit": _fastvit,
-    "convnext": _convnext,
-    "mobileone": _mobileone,
-}
 
 
 def _foreign(source: str, what: str) -> NetworkError:

@@ -7,13 +7,16 @@ option because ONNX Runtime's attention fusion recognises only projections witho
 
 A rule turns one type of module into its deploy form, made of types that have no rule: folding twice is
 folding once. Rules for the blocks that families share are here; a family registers its own with
-`@fold_module.register` in `bench/networks/<family>/folding.py`, which `bench.networks.build` loads with it.
+`@fold_module.register` in `bench/networks/<family>/folding.py`. They are loaded with the first network that needs
+them: without its rules a layer scale that is a bare parameter would stay, and the network be called folded.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from functools import singledispatch
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +26,10 @@ from bench.networks.blocks import ConvNorm, LargeKernelConv, LayerScale, MobileO
 from bench.networks.kernels import add_kernels, conv_norm_kernel, mobileone_kernel, to_conv
 
 LARGEST_ERROR = 1e-10  # relative, in float64; the error found is some 1e-15
+
+# Where modules that a family folds are written: in its own package, or in timm.
+_OWN = re.compile(r"bench\.networks\.(\w+)\.network")
+_TIMM = {"timm.models.efficientnet": "efficientnet", "timm.models.convnext": "convnext"}
 
 
 class Residual(nn.Module):
@@ -54,6 +61,7 @@ def fold(network: nn.Module, *, fold_attention_norm: bool = True) -> nn.Module:
     Raises:
         FoldError: a batch norm or layer scale has no rule that folds it.
     """
+    _load_rules(network)
     with torch.no_grad():
         folded = fold_module(copy.deepcopy(network).eval(), fold_attention_norm)
     _refuse_leftovers(folded)
@@ -110,6 +118,7 @@ def fold_proven(
 
 def randomise(network: nn.Module, *, seed: int) -> None:
     """Give every batch norm and layer scale of `network` values of a trained network, in place."""
+    _load_rules(network)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
@@ -182,6 +191,14 @@ def _(module: LargeKernelConv, _: bool) -> nn.Module:
     if module.small_conv is not None:
         large = add_kernels(large, conv_norm_kernel(module.small_conv))
     return to_conv(large, like=module.large_conv.conv)
+
+
+def _load_rules(network: nn.Module) -> None:
+    """Registers the rules of every family that has a module in `network`."""
+    places = {kind.__module__ for module in network.modules() for kind in type(module).__mro__}
+    own = (found[1] for place in places if (found := _OWN.fullmatch(place)) is not None)
+    for family in sorted({*own, *(_TIMM[place] for place in places if place in _TIMM)}):
+        import_module(f"bench.networks.{family}.folding")
 
 
 def _refuse_leftovers(folded: nn.Module) -> None:

@@ -55,6 +55,14 @@ def scale_kernel(kernel: Kernel, factor: Tensor) -> Kernel:
     return kernel[0] * factor.view(-1, 1, 1, 1), kernel[1] * factor
 
 
+def scale_output(layer: nn.Linear | nn.Conv2d, gamma: Tensor) -> None:
+    """Folds a layer scale into the layer in front of it, in place."""
+    assert layer.bias is not None
+    factor = gamma.double().flatten()
+    layer.bias.copy_(layer.bias.double() * factor)
+    layer.weight.copy_(layer.weight.double() * factor.view(-1, *[1] * (layer.weight.ndim - 1)))
+
+
 def identity_kernel(like: nn.Conv2d) -> Kernel:
     """The map that changes nothing, for a convolution whose output is as wide as its input."""
     zeros = torch.zeros(like.in_channels, dtype=torch.float64, device=like.weight.device)

@@ -6,15 +6,31 @@ from dataclasses import dataclass
 
 from bench.space import Architecture
 
+_FASTVITS = ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36")
+
 # Reference point -> the same network's name in timm, where timm has it.
 TIMM_NAMES = {
-    **{f"fastvit_{variant}": f"fastvit_{variant}" for variant in ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36")},
+    **{f"fastvit_{variant}": f"fastvit_{variant}" for variant in _FASTVITS},
     **{f"mobileone_s{number}": f"mobileone_s{number}" for number in range(5)},
     **{f"efficientnet_b{number}": f"efficientnet_b{number}" for number in range(7)},
     "efficientnetv2_s": "efficientnetv2_s",
     "convnext_t": "convnext_tiny",
     "convnext_s": "convnext_small",
     "convnext_b": "convnext_base",
+}
+
+# Reference point -> the weights of timm's hub that its published accuracy is of. Always by their whole names: those
+# that timm takes where none are named change with its versions, and are of other trainings (ImageNet-12k before, longer
+# recipes). EfficientNets are Google's own weights, which need TensorFlow's padding; the paper's were trained with
+# AutoAugment (`aa`). CMT is in no library.
+TIMM_WEIGHTS = {
+    **{f"fastvit_{variant}": f"fastvit_{variant}.apple_in1k" for variant in _FASTVITS},
+    **{f"mobileone_s{number}": f"mobileone_s{number}.apple_in1k" for number in range(5)},
+    **{f"efficientnet_b{number}": f"tf_efficientnet_b{number}.aa_in1k" for number in range(7)},
+    "efficientnetv2_s": "tf_efficientnetv2_s.in1k",
+    "convnext_t": "convnext_tiny.fb_in1k",
+    "convnext_s": "convnext_small.fb_in1k",
+    "convnext_b": "convnext_base.fb_in1k",
 }
 
 
@@ -42,6 +58,11 @@ class Model:
     def timm_name(self) -> str | None:
         """What timm calls it; None where timm has no such network."""
         return TIMM_NAMES.get(self.name)
+
+    @property
+    def timm_weights(self) -> str | None:
+        """What timm's hub calls its published weights; None where the hub has none."""
+        return TIMM_WEIGHTS.get(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,9 +46,10 @@ _TURNS = {
 
 
 class Unreadable(NamedTuple):
-    """Why a picture could not be decoded."""
+    """Why a picture could not be decoded; `may_pass` where its file could not be read, which may be otherwise later."""
 
     reason: str
+    may_pass: bool = False
 
 
 Decoded = NDArray[np.uint8] | Unreadable
@@ -62,10 +63,14 @@ class Reader(Protocol):
 
 
 class Batch(NamedTuple):
-    """The decoded pictures of one request, and `(position in the request, reason)` of those left out."""
+    """The decoded pictures of one request, and `(position in the request, reason)` of those left out.
+
+    `may_pass` has the positions of those left out whose files could not be read.
+    """
 
     images: NDArray[np.uint8]
     unreadable: tuple[tuple[int, str], ...]
+    may_pass: tuple[int, ...] = ()
 
 
 def decode(content: bytes | Image.Image, resolution: int) -> Decoded:
@@ -86,14 +91,18 @@ def decode(content: bytes | Image.Image, resolution: int) -> Decoded:
 def decode_all(reader: Reader, names: Sequence[str], resolution: int) -> Batch:
     """Decodes the pictures of one request, in this process."""
     images: list[NDArray[np.uint8]] = []
-    unreadable: list[tuple[int, str]] = []
+    unreadable: list[tuple[int, Unreadable]] = []
     for position, picture in enumerate(reader.read(names, resolution)):
         if isinstance(picture, Unreadable):
-            unreadable.append((position, picture.reason))
+            unreadable.append((position, picture))
         else:
             images.append(picture)
     shape = (len(images), resolution, resolution, 3)
-    return Batch(np.stack(images) if images else np.empty(shape, np.uint8), tuple(unreadable))
+    return Batch(
+        np.stack(images) if images else np.empty(shape, np.uint8),
+        tuple((position, found.reason) for position, found in unreadable),
+        tuple(position for position, found in unreadable if found.may_pass),
+    )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
+from bench.proxies.contents import read_file
 from bench.proxies.decoding import Unreadable, decode
 from bench.proxies.subset import SPLITS, Picture, SplitName
 
@@ -107,12 +108,8 @@ def list_pictures(root: Path, folder: str, label: int) -> Iterator[Picture]:
 def read_files(root: Path, names: Sequence[str], resolution: int) -> Iterator[NDArray[np.uint8] | Unreadable]:
     """Decodes files named relative to `root`."""
     for name in names:
-        try:
-            content = (root / name).read_bytes()
-        except OSError as error:
-            yield Unreadable(f"{type(error).__name__}: {error.strerror}")
-        else:
-            yield decode(content, resolution)
+        content = read_file(root / name)
+        yield content if isinstance(content, Unreadable) else decode(content, resolution)
 
 
 def folder_stamp(folder: Path) -> str:

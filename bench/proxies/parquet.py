@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
+from bench.proxies.contents import read_cell
 from bench.proxies.decoding import Unreadable, decode
 from bench.proxies.folders import found
 from bench.proxies.subset import SPLITS, Picture, SplitName
@@ -66,8 +67,9 @@ class ParquetSource:
         column = table_layout(self.root, self._all_files()).image
         for file, group in groupby(names, key=lambda name: name.rpartition("#")[0]):
             rows = [int(name.rpartition("#")[2]) for name in group]
-            for value in open_table(self.root / file).cells(rows, column):
-                yield _decode_cell(value, (self.root / file).parent, resolution)
+            for cell in open_table(self.root / file).cells(rows, column):
+                content = read_cell(cell, (self.root / file).parent)
+                yield content if isinstance(content, Unreadable) else decode(content, resolution)
 
     def _all_files(self) -> tuple[str, ...]:
         return tuple(file for split in self.splits() for file in self.files[split])
@@ -178,19 +180,6 @@ def _preferred(names: Sequence[str], order: Sequence[str]) -> str:
 
 def _words(name: str) -> frozenset[str]:
     return frozenset(re.split(r"[^a-z]+", name.lower()))
-
-
-def _decode_cell(value: Any, folder: Path, resolution: int) -> NDArray[np.uint8] | Unreadable:
-    content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
-    if content is None and path:
-        try:
-            place = (folder / path).resolve()
-            if not place.is_relative_to(folder.resolve()):
-                return Unreadable("its path leaves the data set's folder")
-            content = place.read_bytes()
-        except OSError as error:
-            return Unreadable(f"{type(error).__name__}: {error.strerror}")
-    return decode(content, resolution) if content else Unreadable("the row holds no picture")
 
 
 class _Table:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.evaluate import Preprocessing, published_preprocessing
+from bench.evaluate import why_partial
 from bench.networks.models import Model
-from bench.reproduce.findings import DIFFERS, REPRODUCED, Finding, not_run
+from bench.reproduce.findings import Finding, not_run
+from bench.reproduce.judging import verdicts
 from bench.reproduce.published import Figure, figures
+from bench.reproduce.weights import Weights, load_weights, missing_weights
 from bench.reproduce.work import Work
 
 if TYPE_CHECKING:
-    from torch import nn
+    from bench.evaluate import Accuracy, Preprocessing
 
-# Of 50,000 pictures, in points: what another decoder, library or rounding of near ties moves.
-TOLERANCE = 0.1
+_QUANTITY = "top-1 (%)"
 
 
 def accuracy_findings(model: Model, work: Work) -> Iterator[Finding]:
@@ -29,88 +28,86 @@ def accuracy_findings(model: Model, work: Work) -> Iterator[Finding]:
     published = [figure for figure in figures(model.name) if figure.quantity == "top1" and figure.value is not None]
     if not published:
         return
-    missing = [
-        what
-        for what, is_there in (
-            ("ImageNet (--imagenet DIR)", work.imagenet is not None),
-            ("weights (--weights FILE, or --download)", work.weights is not None or work.download),
-        )
-        if not is_there
-    ]
-    if missing:
+    needs = (None if work.imagenet is not None else "ImageNet (--imagenet DIR)", missing_weights(model, work))
+    if missing := " and ".join(need for need in needs if need is not None):
         for figure in published:
-            yield _finding(figure, "", not_run(" and ".join(missing)))
+            yield Finding(
+                quantity=_QUANTITY,
+                published=in_words(figure),
+                verdict=not_run(missing),
+                note=figure.note,
+                source=figure.source,
+            )
         return
-    found = evaluate_published(model, work)
-    for figure in published:
-        assert figure.value is not None
-        told = f"top-1 {found[0]:.3f} %, top-5 {found[1]:.3f} % of {found[2]:,.0f} pictures"
-        verdict = judged(figure, found[0], _preprocessing(model))
-        yield _finding(figure, told, verdict, {"top1": found[0], "top5": found[1]})
+    weights, found = _evaluated(model, work)
+    partial = why_partial("imagenet", found)
+    judged = verdicts(published, found.top1, weights.circumstances, partial=partial)
+    for figure, verdict in zip(published, judged, strict=True):
+        yield Finding(
+            quantity=_QUANTITY,
+            published=in_words(figure),
+            measured=told(found),
+            verdict=verdict,
+            note=note_of(weights, found, weights.circumstances.preprocessing, figure.note),
+            source=figure.source,
+            values=values_of(found),
+        )
 
 
-def judged(figure: Figure, found: float, preprocessing: Preprocessing) -> str:
-    """The verdict of an accuracy: figures of another resolution or crop are of another task."""
-    assert figure.value is not None
-    if figure.resolution is not None and figure.resolution != preprocessing.resolution:
-        return not_run(f"{figure.resolution} px (--resolution)")
-    crop = re.search(r"\bcrop (\d(?:\.\d+)?)", figure.note)
-    if crop is not None and float(crop[1]) != preprocessing.crop:
-        return not_run(f"crop {float(crop[1]):g} (--crop)")
-    is_same = abs(found - figure.value) <= max(TOLERANCE, 0.5 * 10.0**-figure.decimals)
-    return REPRODUCED if is_same else DIFFERS
+def evaluate_published(model: Model, work: Work) -> Accuracy:
+    """The accuracy of the model's weights in deploy form on the ImageNet that the work names.
+
+    Raises:
+        BenchError: weights or pictures cannot be used.
+    """
+    return _evaluated(model, work)[1]
 
 
-def evaluate_published(model: Model, work: Work) -> tuple[float, float, float]:
-    """Top-1 and top-5 in percent of the model's weights in deploy form, and the number of pictures."""
+def check_weights(model: Model, work: Work) -> None:
+    """Loads the weights that `accuracy_findings` will need, and throws them away: a bad file is told before long work.
+
+    Raises:
+        BenchError: they cannot be used.
+    """
+    if work.imagenet is not None and missing_weights(model, work) is None:
+        load_weights(model, work)
+
+
+def in_words(figure: Figure) -> str:
+    """A published accuracy with its training, and the weights where the source names them."""
+    named = [part for part in (figure.training, figure.weights) if part not in (None, "unstated")]
+    return f"{figure.value:.{figure.decimals}f}" + (f" ({', '.join(map(str, named))})" if named else "")
+
+
+def told(found: Accuracy) -> str:
+    """An accuracy in words."""
+    return f"top-1 {found.top1:.3f} %, top-5 {found.top5:.3f} % of {found.num_pictures:,} pictures"
+
+
+def note_of(weights: Weights, found: Accuracy, preprocessing: Preprocessing, *more: str) -> str:
+    """What an accuracy was found with: weights, preprocessing, and since when it is known."""
+    shown = f"{preprocessing.resolution} px, crop {preprocessing.crop:g}, {preprocessing.interpolation}"
+    kept = "" if found.resumed_from is None else f"counted at {found.resumed_from} and kept"
+    parts = (*more, f"weights {weights.source}", shown, weights.note, kept)
+    return "; ".join(part for part in parts if part)
+
+
+def values_of(found: Accuracy) -> dict[str, float]:
+    """The numbers of an accuracy, for a finding."""
+    return {"top1": found.top1, "top5": found.top5, "pictures": float(found.num_pictures)}
+
+
+def _evaluated(model: Model, work: Work) -> tuple[Weights, Accuracy]:
     from bench.evaluate import Classifier, evaluate, find_validation, imagenet_classes
     from bench.networks.fold import fold
 
     assert work.imagenet is not None
     classes = imagenet_classes()
+    pictures = find_validation(work.imagenet, classes)
     work.announce(f"{model.name}: weights")
-    network = fold(load_published_network(model, work))
+    weights = load_weights(model, work)
+    classifier = Classifier(
+        network=fold(weights.network), preprocessing=weights.circumstances.preprocessing, classes=classes
+    )
     work.announce(f"{model.name}: evaluating")
-    accuracy = evaluate(
-        Classifier(network=network, preprocessing=_preprocessing(model), classes=classes),
-        find_validation(work.imagenet, classes),
-        state_dir=work.state,
-        progress=work.progress,
-    )
-    return accuracy.top1, accuracy.top5, accuracy.num_pictures
-
-
-def load_published_network(model: Model, work: Work) -> nn.Module:
-    """The network in train form with the weights that the work names.
-
-    Raises:
-        NetworkError: they cannot be read, are of another network, or the hub is out of reach.
-    """
-    from bench.networks import build
-    from bench.networks.checkpoints import download_checkpoint, load_checkpoint, load_published
-
-    network = build(model.architecture, resolution=model.resolution).eval()
-    family = model.architecture.family
-    if work.weights is not None:
-        load_checkpoint(network, work.weights, family=family)
-    else:
-        state, source = download_checkpoint(model.timm_name, model.name)
-        load_published(network, state, family=family, source=source)
-    return network
-
-
-def _preprocessing(model: Model) -> Preprocessing:
-    return replace(published_preprocessing(model.name), resolution=model.resolution)
-
-
-def _finding(figure: Figure, measured: str, verdict: str, values: dict[str, float] | None = None) -> Finding:
-    training = f" ({figure.training})" if figure.training not in (None, "unstated") else ""
-    return Finding(
-        quantity="top-1 (%)",
-        published=f"{figure.value:.{figure.decimals}f}{training}",
-        measured=measured,
-        verdict=verdict,
-        note=figure.note,
-        source=figure.source,
-        values=values or {},
-    )
+    return weights, evaluate(classifier, pictures, state_dir=work.state, progress=work.progress)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from bench.evaluate.accuracy import BATCH, Classifier
+from bench.evaluate.answers import BATCH, Classifier
 from bench.evaluate.preprocessing import Preprocessing
 
 CLASSES = tuple(f"n{number:08d}" for number in range(10))

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +15,12 @@ from PIL import Image
 from torch import nn
 
 from bench.errors import DataError, NetworkError
-from bench.evaluate.accuracy import BATCH, Accuracy, Classifier, evaluate
+from bench.evaluate import accuracy
+from bench.evaluate.accuracy import Accuracy, evaluate, fingerprint
+from bench.evaluate.answers import BATCH, Classifier
 from bench.evaluate.pictures import Pictures, find_validation, pictures_in_folders
 
-from .made import CLASSES, WHOLE, NearestShade, classifier, noise, png, write_shades
+from .made import CLASSES, SIDE, WHOLE, NearestShade, classifier, noise, png, write_shades
 
 # Shade -> rank of its folder's class, by hand: class k is the grey 25 k, nearer classes come first.
 SHADES = {
@@ -198,6 +202,77 @@ def test_counts_belong_to_network_preprocessing_and_pictures(tmp_path: Path) -> 
     ]
     assert runs[0].fingerprint == runs[1].fingerprint
     assert len({found.fingerprint for found in runs}) == 5
+
+
+def test_counts_belong_to_library_and_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them can turn a near tie; the name of the folder cannot."""
+    pictures = find_validation(write_shades(tmp_path / "a" / "val", SHADES), CLASSES)
+    moved = find_validation(write_shades(tmp_path / "b" / "val", SHADES), CLASSES)
+    first = fingerprint(classifier(), pictures, device="cpu")
+    assert fingerprint(classifier(), moved, device="cpu") == first
+    seen = {first}
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        seen.add(fingerprint(classifier(), pictures, device="cpu"))
+    finally:
+        torch.set_num_threads(threads)
+    for name in ("torch", "PIL"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{name}.__version__", "0.0")
+            seen.add(fingerprint(classifier(), pictures, device="cpu"))
+    with monkeypatch.context() as patch:
+        patch.setattr(accuracy, "machine_fingerprint", lambda: {"machine": {"cpu": "another"}})
+        seen.add(fingerprint(classifier(), pictures, device="cpu"))
+    assert len(seen) == 5
+
+
+def test_it_is_told_when_kept_counts_were_counted(tmp_path: Path) -> None:
+    pictures = find_validation(write_shades(tmp_path / "val", SHADES), CLASSES)
+    first, again = (evaluate(classifier(), pictures, processes=0, state_dir=tmp_path / "state") for _ in range(2))
+    assert first.resumed_from is None
+    (path,) = (tmp_path / "state").iterdir()
+    assert again.resumed_from == json.loads(path.read_text())["counted"]
+    assert datetime.fromisoformat(again.resumed_from).utcoffset() == timedelta(0)
+    assert first == again
+
+
+def test_a_picture_that_was_away_is_counted_when_it_is_back(tmp_path: Path) -> None:
+    """With its whole batch, so that it stands at its place; the rest is not counted again."""
+    _noisy(tmp_path / "val")
+    pictures = find_validation(tmp_path / "val", CLASSES)
+    whole = _evaluate(pictures, tmp_path / "other")
+    away = tmp_path / "val" / CLASSES[1] / "015.png"  # the 41st of the list, in the second batch
+    away.rename(tmp_path / "away.png")
+    found = _evaluate(pictures, tmp_path / "state")
+    assert (found.num_pictures, [name for name, _ in found.unreadable]) == (149, [f"{CLASSES[1]}/015.png"])
+    (tmp_path / "away.png").rename(away)
+    seen: list[tuple[int, int]] = []
+    again = _evaluate(pictures, tmp_path / "state", progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(118, 150), (150, 150)]
+    assert again == whole
+    assert _kept(tmp_path / "state") == _kept(tmp_path / "other")
+
+
+@pytest.mark.parametrize("resolution", [256, 528])
+def test_decoded_pictures_that_wait_are_bounded(resolution: int) -> None:
+    most = accuracy._most_batches(resolution)
+    assert most * BATCH * 3 * resolution**2 <= 2**30 < (most + 1) * BATCH * 3 * resolution**2
+    assert accuracy._most_batches(10_000) == 1
+
+
+def test_fewer_batches_wait_than_there_are_processes_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = find_validation(_noisy(tmp_path / "val"), CLASSES)
+    asked: list[int] = []
+
+    def in_turns(run: object, names: list[object], *, at_once: int) -> Iterator[object]:
+        asked.append(at_once)
+        return iter(run(names))  # type: ignore[operator]
+
+    monkeypatch.setattr(accuracy, "_in_turns", in_turns)
+    monkeypatch.setattr(accuracy, "_HELD_BYTES", 3 * BATCH * 3 * SIDE**2)
+    _evaluate(pictures, tmp_path / "state", processes=2)
+    assert asked == [3]
 
 
 def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:

@@ -84,34 +84,46 @@ def test_flat_layout_without_it_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "outputs"),
     [
-        (None, [3, 0, 2, 1]),  # numbers of the network's outputs
+        (None, [3, 0, 9, 1]),  # numbers of all the network's outputs
         ([f"kind {number}, animal" for number in range(10)], [3, 0, 2, 1]),  # as many names of another kind
         ([CLASSES[7], CLASSES[5], CLASSES[2], CLASSES[9]], [9, 7, 2, 5]),  # the network's own names
     ],
 )
 def test_tables_are_labelled_by_name_or_by_number(tmp_path: Path, names: list[str] | None, outputs: list[int]) -> None:
     _write_table(tmp_path / "data" / "train-00000-of-00001.parquet", [1, 1], names=names)
-    _write_table(tmp_path / "data" / "validation-00000-of-00001.parquet", [3, 0, 2, 1], names=names)
+    labels = [3, 0, 9, 1] if names is None else [3, 0, 2, 1]
+    _write_table(tmp_path / "data" / "validation-00000-of-00001.parquet", labels, names=names)
     _write_table(tmp_path / "data" / "test-00000-of-00001.parquet", [-1, -1], names=names)
     pictures = find_validation(tmp_path, CLASSES)
     assert [label for _, label in _labels(pictures)] == outputs
     assert _labels(pictures)[0][0] == "data/validation-00000-of-00001.parquet#000000000"
-    assert _read(pictures) == [75, 0, 50, 25]
+    assert _read(pictures) == [25 * label for label in labels]
+
+
+def test_numbers_of_a_part_of_the_classes_say_nothing(tmp_path: Path) -> None:
+    """The ten classes of Imagenette are numbered from 0, and are not the first ten of ImageNet."""
+    _write_table(tmp_path / "validation.parquet", [3, 0, 2, 1], names=None)
+    message = (
+        r"has 4 classes such as '0'; names such as 'n00000000' are allowed, or numbers of all 10 classes of the "
+        r"network; give the table's labels names, or name another folder"
+    )
+    with pytest.raises(DataError, match=message):
+        find_validation(tmp_path, CLASSES)
 
 
 def test_tables_need_no_training_part(tmp_path: Path) -> None:
-    _write_table(tmp_path / "validation" / "0000.parquet", [1, 2], names=None)
-    assert [label for _, label in _labels(find_validation(tmp_path, CLASSES))] == [1, 2]
+    _write_table(tmp_path / "validation" / "0000.parquet", [1, 9], names=None)
+    assert [label for _, label in _labels(find_validation(tmp_path, CLASSES))] == [1, 9]
 
 
 def test_tables_without_a_split_in_their_names(tmp_path: Path) -> None:
-    _write_table(tmp_path / "part-0.parquet", [1, 2], names=None)
+    _write_table(tmp_path / "part-0.parquet", [1, 9], names=None)
     assert len(find_validation(tmp_path, CLASSES).pictures) == 2
 
 
 def test_tables_with_other_classes_are_refused(tmp_path: Path) -> None:
     _write_table(tmp_path / "validation.parquet", [0, 1], names=["cat", "dog"])
-    with pytest.raises(DataError, match=r"has 2 classes such as 'cat'; the network's 10 such as 'n00000000' are"):
+    with pytest.raises(DataError, match=r"has 2 classes such as 'cat'; names such as 'n00000000' are allowed"):
         find_validation(tmp_path, CLASSES)
 
 
@@ -127,7 +139,7 @@ def test_pictures_named_by_a_table_lie_beside_it(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(25))
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     cells = [{"bytes": None, "path": path} for path in ("a.png", "b.png", "../a.png", None)]
-    table = pa.table({"image": pa.array(cells, image), "label": pa.array([1, 1, 1, 1], pa.int64())})
+    table = pa.table({"image": pa.array(cells, image), "label": pa.array([1, 1, 1, 9], pa.int64())})
     pq.write_table(table, tmp_path / "val.parquet")
     assert _read(find_validation(tmp_path, CLASSES)) == [
         25,
@@ -164,9 +176,11 @@ def test_only_the_classes_present_take_part_where_that_is_asked(tmp_path: Path) 
 
 
 def test_the_list_has_an_address(tmp_path: Path) -> None:
-    first = find_validation(write_shades(tmp_path / "a" / "val", SHADES), CLASSES)
-    same = find_validation(write_shades(tmp_path / "b" / "val", SHADES), CLASSES)
-    more = find_validation(write_shades(tmp_path / "c" / "val", SHADES | {CLASSES[1]: [25]}), CLASSES)
+    """Of the pictures; where they lie and what the folder is called is not in it."""
+    first = find_validation(write_shades(tmp_path / "a", SHADES), CLASSES)
+    same = find_validation(write_shades(tmp_path / "elsewhere" / "b", SHADES), CLASSES)
+    more = find_validation(write_shades(tmp_path / "c", SHADES | {CLASSES[1]: [25]}), CLASSES)
+    assert first.label != same.label
     assert first.hash() == same.hash()
     assert first.hash() != more.hash()
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench.errors import ConfigError, DataError
-from bench.evaluate.accuracy import Accuracy, Classifier, evaluate
+from bench.evaluate.accuracy import Accuracy, evaluate
+from bench.evaluate.answers import Classifier
+from bench.evaluate.benchmarks import BENCHMARKS, SHIFTED
 from bench.evaluate.pictures import Pictures, imagenet_classes
 from bench.evaluate.robustness import (
     ALEXNET_ERRORS,
     SEVERITIES,
-    SHIFTED,
     CorruptionErrors,
     evaluate_corruptions,
     find_corruptions,
@@ -63,7 +64,7 @@ def test_the_official_folders_give_the_official_outputs(tmp_path: Path, benchmar
         (tmp_path / name / "0.png").write_bytes(png(0))
     found = find_shifted(benchmark, tmp_path, imagenet_classes())
     assert list(found.outputs) == [int(line) for line in (info / f"{lists}_indices.txt").read_text().split()]
-    assert len(found.outputs) == SHIFTED[benchmark]
+    assert len(found.outputs) == BENCHMARKS[benchmark].num_classes
     assert [picture.label for picture in found.pictures] == list(range(200))
 
 
@@ -124,7 +125,7 @@ def test_a_missing_corruption_leaves_no_mean(tmp_path: Path) -> None:
 
 
 def test_corruptions_lie_in_groups_or_directly(tmp_path: Path) -> None:
-    places = find_corruptions(_write_corruptions(tmp_path, groups=True))
+    places = find_corruptions(_write_corruptions(tmp_path, groups=True), CLASSES)
     assert list(places) == list(ALEXNET_ERRORS)
     assert (places["snow"], places["fog"]) == ("weather/snow", "fog")
 
@@ -151,4 +152,20 @@ def test_evaluations_of_all_sets_are_kept_apart(tmp_path: Path) -> None:
 def test_no_corruption_says_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "fog" / "1").mkdir(parents=True)
     with pytest.raises(DataError, match=r"no corruption with all severities: .* holds 1 folders and 0 files \(fog/\)"):
-        find_corruptions(tmp_path)
+        find_corruptions(tmp_path, CLASSES)
+
+
+def test_a_wrong_class_folder_is_told_before_anything_is_counted(tmp_path: Path) -> None:
+    """In the last set of all."""
+    root = _write_corruptions(tmp_path)
+    (root / "jpeg_compression" / "5" / CLASSES[9]).rename(root / "jpeg_compression" / "5" / "cat")
+    counted: list[str] = []
+
+    def run(found: Classifier, pictures: Pictures) -> Accuracy:
+        counted.append(pictures.label)
+        return _with_error(0.5)
+
+    message = "1 of 2 class folders of imagenet-c:jpeg_compression/5 are no classes of the network, such as 'cat'"
+    with pytest.raises(DataError, match=message):
+        evaluate_corruptions(classifier(), root, run=run)
+    assert counted == []

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
+from command import ROOT
 from torch import nn
 
 from bench.errors import FoldError
@@ -86,8 +90,28 @@ def test_a_norm_without_a_rule_is_refused() -> None:
         fold(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))
 
 
+# In a process where nothing has loaded any rules: a layer scale of ConvNeXt is a bare parameter, which would stay.
+_UNLOADED = """
+import sys
+from bench.networks.convnext.network import build
+from bench.networks.fold import fold
+from bench.space import Architecture
+
+stages = [{"depth": 1, "width": 16} for _ in range(4)]
+tiny = Architecture.from_dict({"family": "convnext", "settings": {"input_resolution": 64}, "stages": stages})
+assert "bench.networks.convnext.folding" not in sys.modules
+folded = fold(build(tiny, num_classes=5, resolution=64))
+print([name for name, _ in folded.named_parameters() if "gamma" in name or ".norm." in name])
+"""
+
+
+def test_rules_of_a_family_are_loaded_by_folding() -> None:
+    found = subprocess.run([sys.executable, "-c", _UNLOADED], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_a_wrong_deploy_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.networks.fastvit.folding._scale_output", lambda *_: None)
+    monkeypatch.setattr("bench.networks.fastvit.folding.scale_output", lambda *_: None)
     with pytest.raises(FoldError, match=r"differs from its train form by \S+ \(relative, float64\); at most 1e-10"):
         prove_fold(build(tiny()))
 

@@ -125,7 +125,7 @@ def test_comparisons() -> None:
     ("old", "new", "message"),
     [
         (",3.6,", ',"3,6",', r"figures.csv, line 2 has value '3,6'; a number such as 3.6 is allowed; correct it"),
-        (",3.6,", ",3,6,", r"figures.csv, line 2 has 14 cells; 13 are allowed; quote a cell that has a comma"),
+        (",3.6,", ",3,6,", r"figures.csv, line 2 has 16 cells; 15 are allowed; quote a cell that has a comma"),
         (",3.6,", ",nan,", r"line 2 has value 'nan'; a number from 0 to a million is allowed"),
         (",3.6,", ",,", r"line 2 has value ''; a number such as 3.6 is allowed"),
         ("params_m", "param_m", r"has quantity 'param_m'; allowed: params_m, .*; did you mean 'params_m'\?"),
@@ -133,12 +133,40 @@ def test_comparisons() -> None:
         ("unstated", "folded", r"line 2 has form 'folded'; allowed: train, deploy, unstated"),
         (",256,", ",0,", r"line 2 has resolution '0'; a whole number from 1 is allowed"),
         ("FastViT paper (arXiv 2303.14189) Table 2", "", r"line 2 has source ''; something has to be there"),
+        (",,,FastViT paper", ",x,,FastViT paper", r"line 2 has weights 'x'; allowed: an empty cell; correct it"),
+        (",,,FastViT paper", ",,0.9,FastViT paper", r"line 2 has crop '0.9'; allowed: an empty cell; correct it"),
     ],
 )
 def test_a_malformed_row_is_named(place: Path, old: str, new: str, message: str) -> None:
     _spoil(place / "figures.csv", 2, old, new)
     with pytest.raises(ContentError, match=message):
         figures("fastvit_t8", place=place)
+
+
+@pytest.mark.parametrize("crop", ["0", "1.1", "nan", "most"])
+def test_a_crop_is_a_share(place: Path, crop: str) -> None:
+    _spoil(place / "robustness.csv", 2, ",0.900,", f",{crop},")
+    with pytest.raises(ContentError, match=rf"robustness.csv, line 2 has crop '{crop}'; a number .* is allowed"):
+        figures("fastvit_t8", place=place)
+
+
+def test_evaluations_of_timm_name_weights_and_crop() -> None:
+    found = [row for row in all_figures() if "pytorch-image-models results/results-" in row.source and row.training]
+    assert len(found) == 222
+    for row in found:
+        assert row.weights is not None
+        assert row.crop is not None
+        assert ("_dist_" in row.weights) == (row.training == "distilled")
+        assert "weights" not in row.note
+        assert "crop" not in row.note
+
+
+def test_mean_corruption_errors_can_be_added(place: Path) -> None:
+    rows = (place / "robustness.csv").read_text().splitlines()
+    rows.append("fastvit_t8,imagenet_c_mce,70.1,percent,,,,,256,,plain,,,a paper,")
+    (place / "robustness.csv").write_text("\n".join(rows) + "\n")
+    (found,) = [row for row in figures("fastvit_t8", place=place) if row.quantity == "imagenet_c_mce"]
+    assert (found.value, found.weights, found.crop) == (70.1, None, None)
 
 
 def test_wrong_columns_are_named(place: Path) -> None:

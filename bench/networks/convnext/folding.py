@@ -13,6 +13,7 @@ from torch import nn
 
 from bench.networks.convnext.network import Classifier, ConvNeXt, Stage
 from bench.networks.fold import draw, fold_module, randomise_module
+from bench.networks.kernels import scale_output
 
 
 @fold_module.register
@@ -28,7 +29,7 @@ def _(module: ConvNeXtBlock, fold_attention_norm: bool) -> nn.Module:
     block: nn.Module = module
     _absorb_norm(module.norm, module.mlp.fc1)
     if module.gamma is not None:
-        _scale_output(module.mlp.fc2, module.gamma)
+        scale_output(module.mlp.fc2, module.gamma)
         block.register_parameter("gamma", None)
     block.mlp = fold_module(module.mlp, fold_attention_norm)
     return block
@@ -70,9 +71,3 @@ def _absorb_norm(norm: nn.Module, layer: nn.Module) -> None:
     norm.register_parameter("weight", None)
     norm.register_parameter("bias", None)
     norm.elementwise_affine = False
-
-
-def _scale_output(layer: nn.Linear, gamma: torch.Tensor) -> None:
-    factor = gamma.double()
-    layer.bias.copy_(layer.bias.double() * factor)
-    layer.weight.copy_(layer.weight.double() * factor.view(-1, 1))

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, Conv2dSame
 from timm.models._efficientnet_blocks import ConvBnAct, DepthwiseSeparableConv, EdgeResidual, InvertedResidual
 from timm.models.efficientnet import EfficientNet
 from torch import nn
 
+from bench.networks.efficientnet.tensorflow import same_padded
 from bench.networks.fold import Residual, fold_module, randomise_module
 from bench.networks.kernels import affine, to_conv
 
@@ -70,7 +71,8 @@ def _(module: EfficientNet, _generator: torch.Generator) -> None:
 def _layer(conv: nn.Conv2d, norm: BatchNormAct2d) -> tuple[nn.Module, nn.Module]:
     """A convolution that has taken up the batch norm behind it, and the activation behind that."""
     scale, shift = affine(norm)
-    return to_conv((conv.weight.double() * scale.view(-1, 1, 1, 1), shift), like=conv), norm.act
+    folded = to_conv((conv.weight.double() * scale.view(-1, 1, 1, 1), shift), like=conv)
+    return same_padded(folded) if isinstance(conv, Conv2dSame) else folded, norm.act
 
 
 def _block(*parts: nn.Module, has_skip: bool) -> nn.Module:

@@ -24,6 +24,7 @@ from bench.networks.kernels import (
     identity_kernel,
     mobileone_kernel,
     scale_kernel,
+    scale_output,
     to_conv,
 )
 
@@ -89,7 +90,7 @@ def _(module: RepMixerBlock, fold_attention_norm: bool) -> nn.Module:
 def _(module: MixerBlock, fold_attention_norm: bool) -> nn.Module:
     mixer = module.token_mixer
     if isinstance(mixer, Attention):
-        _scale_output(mixer.proj, module.layer_scale_1)
+        scale_output(mixer.proj, module.layer_scale_1.gamma)
         first: nn.Module = Residual(fold_module(NormedAttention(module.norm, mixer), fold_attention_norm))
     else:
         assert isinstance(mixer, Pooling)
@@ -115,12 +116,5 @@ def _(module: NormedAttention, fold_attention_norm: bool) -> nn.Module:
 
 
 def _scaled_ffn(ffn: ConvFFN, layer_scale: LayerScale) -> nn.Module:
-    _scale_output(ffn.fc2, layer_scale)
+    scale_output(ffn.fc2, layer_scale.gamma)
     return Residual(fold_module(ffn, True))
-
-
-def _scale_output(layer: nn.Linear | nn.Conv2d, layer_scale: LayerScale) -> None:
-    assert layer.bias is not None
-    gamma = layer_scale.gamma.double().flatten()
-    layer.bias.copy_(layer.bias.double() * gamma)
-    layer.weight.copy_(layer.weight.double() * gamma.view(-1, *[1] * (layer.weight.ndim - 1)))
