@@ -42,12 +42,13 @@ def compare(
     """Compare models: reference points, trials (STUDY/NUMBER), networks of timm (timm:NAME), .onnx or .tflite files.
 
     All are timed interleaved in one session, so that the ratios to the first are paired and have intervals of their
-    own. Counts are of the deploy form. An accuracy is the published one, or that of a trial's short training.
+    own. Counts are of the form that is timed. An accuracy is the one published for that resolution, or that of a
+    trial's short training.
     """
     from bench.cli.progress import bar
     from bench.errors import ConfigError
-    from bench.report.comparison import comparison_data, comparison_figure, comparison_remarks, comparison_table
-    from bench.reproduce.comparing import rows
+    from bench.report.comparison import comparison_data, comparison_section, comparison_table
+    from bench.reproduce.comparing import is_trial, rows
     from bench.store import open_store
     from bench.study.measuring import Conditions, keep, measure_models
     from bench.study.models import find_model
@@ -66,20 +67,22 @@ def compare(
     )
     found = [find_model(name, db=db) for name in models]
     with ExitStack() as stack:
-        needs_store = store or any("/" in name and not Path(name).suffix for name in models)
-        opened = stack.enter_context(open_store(db)) if needs_store else None
+        # Opened first: a database that cannot be written is told before minutes of measuring.
+        writable = stack.enter_context(open_store(db)) if store else None
+        readable = writable
+        if writable is None and any(is_trial(model) for model in found):
+            readable = stack.enter_context(open_store(db, read_only=True))
         with bar(as_json=as_json) as shown:
             measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
-        if opened is not None and store:
+        if writable is not None:
             for measurement in measurements:
-                keep(opened, measurement)
-        compared = rows(found, measurements, opened)
+                keep(writable, measurement)
+        compared = rows(found, measurements, readable)
     click.echo(json.dumps(comparison_data(compared)) if as_json else comparison_table(compared))
     if out is not None:
-        from bench.report.page import Section, write_report
+        from bench.report.page import write_report
 
-        section = Section(heading="", sentences=comparison_remarks(compared), figures=[comparison_figure(compared)])
-        write_report(out, "bench compare " + " ".join(models), [section])
+        write_report(out, "bench compare " + " ".join(models), [comparison_section(compared)])
         if not as_json:
             click.echo(f"the comparison as a page:  {out}")
     if not any(measurement.has_figures for measurement in measurements):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
     from bench.reproduce.work import Work
     from bench.store import Store
 
+# Setting of a run -> its flag; a flag that was not given is None, empty or false.
+_FLAGS = {
+    "runners": "--runner",
+    "runtimes": "--runtime",
+    "threads": "--threads",
+    "imagenet": "--imagenet",
+    "weights": "--weights",
+    "download": "--download",
+    "limit_s": "--limit",
+}
+_PATHS = ("imagenet", "weights")
+
 
 @click.command(
     epilog="Examples:  bench reproduce fastvit_t8   |   bench reproduce claims   |   bench reproduce all   |   "
@@ -26,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--runtime", "runtimes", multiple=True, help="What runs the models; several times too [default: by runner]."
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime.")
+@click.option("--threads", type=click.IntRange(1), help="Of the runtime [default: 1].")
 @click.option(
     "--imagenet", type=click.Path(path_type=Path), help="ImageNet's validation pictures (folders or Parquet)."
 )
@@ -34,22 +48,16 @@ if TYPE_CHECKING:
 @click.option("--download", is_flag=True, help="Fetch the published weights from timm's hub.")
 @click.option("--limit", "limit_s", type=click.FloatRange(1), help="Seconds a session, after which no restart begins.")
 @click.option("--out", type=click.Path(path_type=Path), help="The report as a page [default: reproduce-WHAT.html].")
-@click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted, as it was begun.")
 @db_option
 @json_option
 def reproduce(
     what: str | None,
-    runners: tuple[str, ...],
-    runtimes: tuple[str, ...],
-    threads: int,
-    imagenet: Path | None,
-    weights: Path | None,
-    download: bool,
-    limit_s: float | None,
     out: Path | None,
     resume: str | None,
     db: str | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Check what was published of a model, the paper's claims, or its table, here.
 
@@ -59,47 +67,28 @@ def reproduce(
     """
     from bench.cli.progress import bar
     from bench.errors import ConfigError
-    from bench.measure import fingerprint
     from bench.reproduce import runs
     from bench.reproduce.pages import report_text, write_reports
+    from bench.reproduce.sessions import circumstances
     from bench.store import open_store
 
-    options: dict[str, Any] = {
-        "runners": runners or ("cpu",),
-        "runtimes": runtimes,
-        "threads": threads,
-        "imagenet": None if imagenet is None else str(imagenet.expanduser().resolve()),
-        "weights": None if weights is None else str(weights.expanduser().resolve()),
-        "download": download,
-        "limit_s": limit_s,
-    }
-    if (what is None) == (resume is None):
-        raise ConfigError(
-            "bench reproduce needs a model, 'claims', 'table' or 'all', or --resume RUN; give one of them"
-        )
-    if weights is not None and what in runs.WHOLE:
-        raise ConfigError(f"--weights with {what!r}; weights belong to one model; name it")
+    _refuse_mixture(what, resume, flags)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with open_store(db) as store:
-        if resume is not None:
-            what, stored = runs.plan_of(store, resume)
-            options = dict(stored)
-        assert what is not None
+        what, options = _plan(store, what, resume, flags)
         runs.parts_of(what)  # an unknown name is told before anything is kept
         page = out or Path(f"reproduce-{what.replace('@', '-')}.html")
         if not page.parent.is_dir():
             raise ConfigError(f"--out {page}: there is no folder {page.parent}; make it first")
-        run = resume or runs.new_run(store, what, options, fingerprint())
         with bar(as_json=as_json) as shown:
             work = _work(options, store, shown)
+            run = resume or runs.new_run(store, what, options, circumstances(work.places))
             try:
                 for report in runs.go(store, run, work, step=_step(shown, as_json=as_json)):
                     if not as_json:
                         click.echo(report_text(report) + "\n")
             except KeyboardInterrupt:
-                click.echo(
-                    f"\ninterrupted; what is done is kept. Go on with:  bench reproduce --resume {run}", err=True
-                )
+                click.echo(f"\ninterrupted; what is done is kept. Go on with:  {_go_on(run, db, store)}", err=True)
                 raise
         found = runs.reports_of(store, run)
     write_reports(page, f"bench reproduce {what}", found)
@@ -109,7 +98,63 @@ def reproduce(
     click.echo(f"the report as a page:  {page}")
 
 
-def _work(options: dict[str, Any], store: Store, shown: Shown) -> Work:
+def _refuse_mixture(what: str | None, resume: str | None, flags: Mapping[str, Any]) -> None:
+    """Settings come from the run that goes on or from flags, and each flag has to be of use for what is asked."""
+    from bench.errors import ConfigError
+    from bench.reproduce.runs import WHOLE
+
+    if what is None and resume is None:
+        raise ConfigError(
+            "bench reproduce needs a model, 'claims', 'table' or 'all', or --resume RUN; give one of them"
+        )
+    given = [name for name in _FLAGS if flags[name]]
+    if resume is not None and given:
+        raise ConfigError(
+            f"--resume with {', '.join(_FLAGS[name] for name in given)}; a run goes on as it was begun, beside it only "
+            "--db, --out and --json are allowed; leave the others out, or begin another run"
+        )
+    if what not in WHOLE:
+        return
+    if "weights" in given:
+        raise ConfigError(f"--weights with {what!r}; weights belong to one model; name it")
+    if what == "table" and {"imagenet", "download"} & set(given):
+        raise ConfigError("--imagenet or --download with 'table'; it evaluates nothing; leave them out, or name 'all'")
+    if ("imagenet" in given) != ("download" in given):
+        here, there = ("--imagenet", "--download") if "imagenet" in given else ("--download", "--imagenet DIR")
+        raise ConfigError(
+            f"{here} without {there} with {what!r}; accuracies need the pictures and everybody's weights; give both, "
+            "or neither"
+        )
+
+
+def _plan(store: Store, what: str | None, resume: str | None, flags: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What is done with which settings: of the run that goes on, or as the flags say.
+
+    Raises:
+        ConfigError: the run was begun for something else.
+        ReproduceError: there is no such run.
+    """
+    from bench.errors import ConfigError
+    from bench.reproduce import runs
+
+    if resume is None:
+        assert what is not None
+        paths = {name: None if flags[name] is None else str(flags[name].expanduser().resolve()) for name in _PATHS}
+        settings = {"runners": flags["runners"] or ("cpu",), "threads": flags["threads"] or 1}
+        return what, {**flags, **settings, **paths}
+    begun, options = runs.plan_of(store, resume)
+    if what not in (None, begun):
+        raise ConfigError(f"{what!r} with --resume {resume}; that run is of {begun!r}; name this, or nothing")
+    return begun, dict(options)
+
+
+def _go_on(run: str, db: str | None, store: Store) -> str:
+    """The command that takes a run up again, with the database where one was named; a password in it is not shown."""
+    where = "" if db is None else f" --db {shlex.quote(str(store.location))}"
+    return f"bench reproduce --resume {run}{where}"
+
+
+def _work(options: Mapping[str, Any], store: Store, shown: Shown) -> Work:
     from bench.reproduce.work import Work
     from bench.study.evaluation import cache_folder
     from bench.study.measuring import Conditions, keep
@@ -138,7 +183,7 @@ def _work(options: dict[str, Any], store: Store, shown: Shown) -> Work:
     )
 
 
-def _step(shown: Shown, *, as_json: bool) -> Any:
+def _step(shown: Shown, *, as_json: bool) -> Callable[[int, int, str], None]:
     def tell(number: int, total: int, subject: str) -> None:
         shown.say(subject)
         if total > 1 and not as_json:

@@ -12,6 +12,9 @@ from bench.measure.stats import bootstrap_interval, hierarchical_median, kept_of
 
 # Nothing below this is claimed, however narrow the interval: the floor that interleaved copies of one file showed.
 LEAST_MARGIN = 0.01
+# "Equal" is a claim too. A session whose reference differs from itself by more than twice the usual floor tells nothing
+# apart that is nearer than that, and must not call it equal.
+MOST_MARGIN_OF_EQUAL = 2 * LEAST_MARGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,9 @@ class Comparison:
         ratio: 1.05 is 5 % slower than the first.
         low, high: ends of its 95 % interval.
         margin: differences below this share are not claimed: 1 %, or more where the reference differed from itself.
-        verdict: "slower", "faster", "equal" (wholly within the margin) or "undecided".
+        verdict: "slower", "faster", "equal" (wholly within a margin of at most `MOST_MARGIN_OF_EQUAL`) or "undecided".
+        num_restarts: processes behind the ratio; with fewer than three the interval knows little of what a restart
+            changes.
     """
 
     ratio: float
@@ -30,6 +35,7 @@ class Comparison:
     high: float
     margin: float
     verdict: str
+    num_restarts: int
 
 
 def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Comparison:
@@ -70,6 +76,7 @@ def compare(first: Measurement, second: Measurement, *, seed: int = 0) -> Compar
         high=high,
         margin=margin,
         verdict=_verdict(low, high, margin),
+        num_restarts=len(ratios),
     )
 
 
@@ -95,4 +102,5 @@ def _verdict(low: float, high: float, margin: float) -> str:
         return "slower"
     if high < 1 - margin:
         return "faster"
-    return "equal" if 1 - margin <= low and high <= 1 + margin else "undecided"
+    is_within = 1 - margin <= low and high <= 1 + margin
+    return "equal" if is_within and margin <= MOST_MARGIN_OF_EQUAL else "undecided"

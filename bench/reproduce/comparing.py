@@ -7,14 +7,15 @@ from pathlib import Path
 
 from bench.measure import Measurement, compare, summarise, why_not_comparable
 from bench.networks import costs
-from bench.networks.models import Model
+from bench.networks.models import Model, TimmModel
 from bench.report.comparison import Row
+from bench.reproduce.foreign import UNKNOWN, Counts, onnx_counts, timm_counts
 from bench.reproduce.latency import top1
-from bench.store import Store
+from bench.store import Reader
 from bench.study.models import Named
 
 
-def rows(models: Sequence[Named], measurements: Sequence[Measurement], store: Store | None) -> tuple[Row, ...]:
+def rows(models: Sequence[Named], measurements: Sequence[Measurement], store: Reader | None) -> tuple[Row, ...]:
     """A row for each measurement, in order.
 
     Args:
@@ -26,36 +27,55 @@ def rows(models: Sequence[Named], measurements: Sequence[Measurement], store: St
     return tuple(_row(model, found, measurements[0], store) for model, found in pairs)
 
 
-def _row(model: Named, found: Measurement, first: Measurement, store: Store | None) -> Row:
-    is_pair = found is not first and found.has_figures and first.has_figures
-    accuracy, told = known_accuracy(model, store)
-    counted = costs(model.architecture, resolution=found.resolution) if isinstance(model, Model) else None
-    return Row(
-        label=found.label,
-        params_m=None if counted is None else counted.params / 1e6,
-        macs_g=None if counted is None else counted.macs / 1e9,
-        summary=summarise(found) if found.has_figures else None,
-        pair=compare(first, found) if is_pair else None,
-        differences=() if found is first else why_not_comparable(first, found),
-        verdict=found.verdict + (f": {found.reason}" if found.reason else ""),
-        memory_mib=found.memory_mib,
-        accuracy=accuracy,
-        accuracy_of=told,
-    )
+def is_trial(model: Named) -> bool:
+    """Whether it is a trial of a study, whose accuracy only a store knows."""
+    return isinstance(model, Model) and "/" in model.name
 
 
-def known_accuracy(model: Named, store: Store | None) -> tuple[float | None, str]:
-    """Top-1 in percent and what it is: of a trial its short training's, of a reference point the published one."""
-    if isinstance(model, Path) or not isinstance(model, Model):
+def known_accuracy(model: Named, resolution: int, store: Reader | None) -> tuple[float | None, str]:
+    """Top-1 in percent and what it is: of a trial its short training's, of a reference point the published one.
+
+    Args:
+        resolution: that the model is timed at; a published accuracy belongs to one.
+    """
+    if not isinstance(model, Model):
         return None, ""
-    if "/" not in model.name:
-        published = top1(model.name)
+    if not is_trial(model):
+        published = top1(model.name, resolution=resolution)
         return published, "" if published is None else "ImageNet, as published"
-    if store is None:
-        return None, ""
-    scores = store.scores(store.find_trial(model.name).id)
+    scores = () if store is None else store.scores(store.find_trial(model.name).id)
     if not scores:
         return None, ""
     last = scores[-1]
     data = last.fidelity.get("data") or last.fidelity.get("source") or "the study's data"
     return 100 * last.accuracy, f"{data}, after {int(last.fidelity['images_seen']):,} pictures"
+
+
+def _row(model: Named, found: Measurement, first: Measurement, store: Reader | None) -> Row:
+    is_pair = found is not first and found.has_figures and first.has_figures
+    accuracy, told = known_accuracy(model, found.resolution, store)
+    counted = _counts(model, found)
+    return Row(
+        label=found.label,
+        params_m=None if counted.params is None else counted.params / 1e6,
+        macs_g=None if counted.macs is None else counted.macs / 1e9,
+        summary=summarise(found) if found.has_figures else None,
+        pair=compare(first, found) if is_pair else None,
+        differences=() if found is first else why_not_comparable(first, found),
+        verdict=found.verdict + (f": {found.reason}" if found.reason else ""),
+        memory_mib=None if found.runner == "cuda" else found.memory_mib,
+        accuracy=accuracy,
+        accuracy_of=told,
+    )
+
+
+def _counts(model: Named, found: Measurement) -> Counts:
+    """Of the form that is timed: folded as far as it can be, by timm for its own networks, and a file as it is."""
+    if isinstance(model, Model):
+        cost = costs(model.architecture, resolution=found.resolution)
+        return Counts(params=cost.params, macs=cost.macs)
+    if isinstance(model, TimmModel):
+        return timm_counts(model.timm_name, found.resolution)
+    # Only what a runtime has loaded after it was looked into is opened here.
+    is_readable = isinstance(model, Path) and model.suffix.lower() == ".onnx" and found.has_figures
+    return onnx_counts(model, found.resolution) if is_readable else UNKNOWN

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bench.errors import ReproduceError
+from bench.measure import same_conditions
 from bench.networks.models import Model
 from bench.reproduce import claims, table, traffic
 from bench.reproduce.findings import Report
 from bench.reproduce.model import reproduce_model
 from bench.reproduce.published import figures
+from bench.reproduce.sessions import circumstances
 from bench.reproduce.work import Work
 from bench.store import Reader, ReportRecord, Store
 from bench.study.models import find_model, reference_points
 
 WHOLE = ("claims", "table", "all")
 _PLAN = "plan"
+# To the microsecond: two runs that are begun in one second are two.
+_TIME = "%Y%m%d-%H%M%S-%f"
+_NUM_DIFFERENCES = 3
+
+# Is called before each part with its number from 0, their number, and its subject.
+Step = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,7 @@ def parts_of(what: str) -> tuple[Part, ...]:
         case "claims":
             return (*_claims(), *_traffic())
         case "table":
-            return tuple(_rows(names) for names in table.parts())
+            return tuple(_rows())
         case "all":
             published = [name for name in reference_points() if figures(name)]
             return (*(_model(name) for name in published), *parts_of("claims"), *parts_of("table"))
@@ -52,7 +62,7 @@ def parts_of(what: str) -> tuple[Part, ...]:
 
 def new_run(store: Store, what: str, options: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> str:
     """Begins a run and gives its name, by which it can be taken up again."""
-    run = f"{what.replace('@', '-')}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+    run = f"{what.replace('@', '-')}-{datetime.now(UTC).strftime(_TIME)}"
     store.record_report(
         run=run, kind=_PLAN, subject=_PLAN, data={"what": what, "options": dict(options)}, fingerprint=fingerprint
     )
@@ -73,21 +83,23 @@ def plan_of(store: Reader, run: str) -> tuple[str, Mapping[str, Any]]:
     return str(plan.data["what"]), plan.data["options"]
 
 
-def go(store: Store, run: str, work: Work, *, step: Callable[[int, int, str], None]) -> Iterator[Report]:
+def go(store: Store, run: str, work: Work, *, step: Step) -> Iterator[Report]:
     """Makes the parts of a run that are not kept yet, and gives all of them in order.
 
-    Args:
-        step: is called before each part with its number from 0, their number, and its subject.
+    Raises:
+        ReproduceError: parts were kept on another machine or with other software, and others are still to be made.
     """
-    what, _ = plan_of(store, run)
+    what, options = plan_of(store, run)
     parts = parts_of(what)
     kept = {record.subject: record for record in store.reports(run=run) if record.kind != _PLAN}
+    if any(part.subject not in kept for part in parts):
+        _check_circumstances(run, tuple(kept.values()), circumstances(work.places))
     for number, part in enumerate(parts):
         if part.subject in kept:
             yield _report(kept[part.subject])
             continue
         step(number, len(parts), part.subject)
-        report = part.make(work)
+        report = replace(part.make(work), options=_without_folders(options))
         store.record_report(
             run=run,
             kind=report.kind,
@@ -100,7 +112,7 @@ def go(store: Store, run: str, work: Work, *, step: Callable[[int, int, str], No
 
 def keep_report(store: Store, report: Report) -> None:
     """Keeps a report that is a run of its own."""
-    run = f"{report.kind}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S-%f')}"
+    run = f"{report.kind}-{datetime.now(UTC).strftime(_TIME)}"
     store.record_report(
         run=run, kind=report.kind, subject=report.subject, data=report.to_dict(), fingerprint=report.fingerprint
     )
@@ -109,6 +121,23 @@ def keep_report(store: Store, report: Report) -> None:
 def reports_of(store: Reader, run: str) -> tuple[Report, ...]:
     """What a run has found so far."""
     return tuple(_report(record) for record in store.reports(run=run) if record.kind != _PLAN)
+
+
+def _check_circumstances(run: str, kept: Sequence[ReportRecord], today: Mapping[str, Any]) -> None:
+    """Latencies of another machine or release never stand in one report."""
+    for record in kept:
+        if differences := same_conditions(record.fingerprint, today):
+            raise ReproduceError(
+                f"run {run!r} found {record.subject!r} under other conditions "
+                f"({'; '.join(differences[:_NUM_DIFFERENCES])}); its parts and new ones do not stand in one report; "
+                "go on where it was begun, or begin another run"
+            )
+
+
+def _without_folders(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with files and folders by their names alone: reports may be published."""
+    paths = {name: Path(options[name]).name for name in ("imagenet", "weights") if options.get(name)}
+    return {**options, **paths}
 
 
 def _report(record: ReportRecord) -> Report:
@@ -127,19 +156,20 @@ def _model(name: str) -> Part:
 
 def _claims() -> Iterator[Part]:
     for pair in claims.pairs():
-        yield Part(
-            subject=f"{pair[0]} against {pair[1]}",
-            make=lambda work, pair=pair: claims.reproduce_pair(pair, claims.brief(work)),  # type: ignore[misc]
-        )
+        make = partial(claims.reproduce_pair, pair)
+        yield Part(subject=f"{pair[0]} against {pair[1]}", make=_briefly(make))
 
 
 def _traffic() -> Iterator[Part]:
     for what, side in traffic.parts():
-        yield Part(
-            subject=f"{what} at {side} px",
-            make=lambda work, what=what, side=side: traffic.reproduce_part(what, side, claims.brief(work)),  # type: ignore[misc]
-        )
+        make = partial(traffic.reproduce_part, what, side)
+        yield Part(subject=traffic.subject(what, side), make=_briefly(make))
 
 
-def _rows(names: tuple[str, ...]) -> Part:
-    return Part(subject=f"table: {', '.join(names)}", make=lambda work: table.reproduce_rows(names, claims.brief(work)))
+def _rows() -> Iterator[Part]:
+    for rows in table.parts():
+        yield Part(subject=table.subject(rows), make=_briefly(partial(table.reproduce_rows, rows)))
+
+
+def _briefly(make: Callable[[Work], Report]) -> Callable[[Work], Report]:
+    return lambda work: make(claims.brief(work))

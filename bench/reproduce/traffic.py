@@ -7,14 +7,13 @@ last two stages, at growing resolutions: how long they take and how much memory 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from bench.measure import fingerprint
 from bench.networks.models import Model
-from bench.reproduce.findings import Finding, Report
-from bench.reproduce.latency import Session, place_of, time_together
+from bench.reproduce.findings import Finding, Report, failed, not_run
+from bench.reproduce.sessions import UNTIMED, Session, circumstances, pair_words, place_of, time_together, within
 from bench.reproduce.work import Work
 from bench.space import Architecture
 from bench.study.measuring import Conditions
@@ -34,29 +33,40 @@ def parts() -> tuple[tuple[str, int], ...]:
     return tuple((what, side) for what in ("form", "mixer") for side in RESOLUTIONS)
 
 
+def subject(what: str, side: int) -> str:
+    """What the report of a part is about."""
+    return f"{what} at {side} px"
+
+
 def reproduce_part(what: str, side: int, work: Work) -> Report:
-    """One session: the forms or the mixers at one resolution.
+    """One session: the forms or the mixers at one resolution; a finding that says why where it cannot be timed.
 
     Raises:
-        BenchError: a runner cannot be used.
+        MeasureError: a runner cannot be used at all.
+        StoreError: a measurement cannot be kept.
     """
     begin = time.monotonic()
+    title = f"{'train form against deploy form' if what == 'form' else 'mixers'} at {side} px"
     findings: list[Finding] = []
-    points: list[Mapping[str, Any]] = []
+    sessions: list[Session] = []
     for conditions in work.conditions(limit_s=LIMIT_S):
-        models, conditions = _models(what, side, conditions)
-        session = time_together(models, conditions, keep=work.keep, announce=work.announce, progress=work.progress)
-        place = place_of(conditions)
-        findings += _findings(what, side, session, place)
-        points += _points(what, side, session, place)
+        models, varied = _models(what, side, conditions)
+        try:
+            session = time_together(models, varied, work)
+        except UNTIMED as error:
+            findings.append(Finding(quantity=title, verdict=failed(error), note=place_of(conditions)))
+            continue
+        findings += _findings(what, side, session)
+        sessions.append(session)
     return Report(
         kind="traffic",
-        subject=f"{what} at {side} px",
-        title=f"{'train form against deploy form' if what == 'form' else 'mixers'} at {side} px",
+        subject=subject(what, side),
+        title=title,
         findings=tuple(findings),
-        points=tuple(points),
-        fingerprint=fingerprint(),
+        points=tuple(point for session in sessions for point in _points(what, side, session)),
+        fingerprint=circumstances(work.places),
         seconds=time.monotonic() - begin,
+        sessions=tuple(session.protocol() for session in sessions),
     )
 
 
@@ -78,27 +88,30 @@ def _models(what: str, side: int, conditions: Conditions) -> tuple[list[Model], 
     ], conditions
 
 
-def _findings(what: str, side: int, session: Session, place: str) -> Iterator[Finding]:
+def _findings(what: str, side: int, session: Session) -> Iterator[Finding]:
     first, *others = session.measurements
     for label in others:
         pair = session.ratio(label)
+        quantity = f"{_short(label, what)} against {_short(first, what)} at {side} px"
         if pair is None:
-            yield Finding(quantity=f"{label} against {first}", measured=f"failed: {session.measurements[label].reason}")
+            without = [session.measurements[name] for name in (first, label)]
+            reasons = "; ".join(f"{one.label}: {one.reason}" for one in without if not one.has_figures)
+            yield Finding(quantity=quantity, verdict=not_run(reasons), note=session.place)
             continue
-        memory = {name: session.measurements[name].memory_mib for name in (first, label)}
-        told = ", ".join(f"{name} {value:.0f} MiB" for name, value in memory.items() if value is not None)
+        memory = {name: session.memory_mib(name) for name in (first, label)}
+        told = ", ".join(f"{_short(name, what)} {value:.0f} MiB" for name, value in memory.items() if value is not None)
+        ratio = within(pair.ratio, pair.low, pair.high, restarts=pair.num_restarts, digits=3)
         yield Finding(
-            quantity=f"{_short(label, what)} against {_short(first, what)} at {side} px",
-            measured=f"{pair.ratio:.3f} [{pair.low:.3f}, {pair.high:.3f}] times as long ({place})"
-            + (f"; peak memory: {told}" if told else ""),
-            note=pair.verdict,
-            values={"ratio": pair.ratio, "low": pair.low, "high": pair.high}
+            quantity=quantity,
+            measured=f"{ratio} times as long ({session.place})" + (f"; peak memory: {told}" if told else ""),
+            note=f"{pair_words(pair)}; {session.remark((first, label))}",
+            values={"ratio": pair.ratio, "low": pair.low, "high": pair.high, "restarts": pair.num_restarts}
             | {f"{_short(name, what)} memory_mib": value for name, value in memory.items() if value is not None},
         )
 
 
-def _points(what: str, side: int, session: Session, place: str) -> Iterator[dict[str, Any]]:
-    first = session.first.label
+def _points(what: str, side: int, session: Session) -> Iterator[dict[str, Any]]:
+    first, timed = session.first.label, session.first.has_figures
     for label in session.measurements:
         pair = None if label == first else session.ratio(label)
         yield {
@@ -106,11 +119,12 @@ def _points(what: str, side: int, session: Session, place: str) -> Iterator[dict
             "name": _short(label, what),
             "resolution": side,
             "ms": session.milliseconds(label),
-            "ratio": 1.0 if label == first else None if pair is None else pair.ratio,
+            "ratio": pair.ratio if pair is not None else 1.0 if timed and label == first else None,
             "low": None if pair is None else pair.low,
             "high": None if pair is None else pair.high,
-            "memory_mib": session.measurements[label].memory_mib,
-            "place": place,
+            "restarts": None if pair is None else pair.num_restarts,
+            "memory_mib": session.memory_mib(label),
+            "place": session.place,
         }
 
 

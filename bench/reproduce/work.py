@@ -27,7 +27,7 @@ class Work:
         download: whether weights may come from timm's hub.
         state: folder of the states of evaluations, which are taken up again from there.
         announce: is told in words what is done.
-        progress: of a session of measuring: steps done, steps of all.
+        progress: of what is under way, a session of measuring or an evaluation: steps done, steps of all.
     """
 
     places: tuple[Conditions, ...]

@@ -53,6 +53,8 @@ class Conditions:
         target: half width of the ratio's interval that is aimed at; None: by `is_quick`.
         limit_s: no further restart begins after so many seconds; None: the protocol's.
         most_restarts: while the target is missed; None: the protocol's.
+        reference_resolution: of the pinned FastViT-T8, or the nearest that it can take; None: that of the first model,
+            so that sessions at other resolutions tell ratios to another network.
         seed: of weights and of the order of visits.
     """
 
@@ -69,6 +71,7 @@ class Conditions:
     target: float | None = None
     limit_s: float | None = None
     most_restarts: int | None = None
+    reference_resolution: int | None = None
     seed: int = 0
 
     def setups(self) -> tuple[Setup, ...]:
@@ -138,7 +141,7 @@ def make_job(
         (artifact.resolution for artifact in artifacts if artifact.resolution is not None), 256
     )
     tell(f"preparing the reference {REFERENCE}")
-    pinned = reference_architecture(side)
+    pinned = reference_architecture(conditions.reference_resolution or side)
     reference, _ = make_artifact(
         pinned,
         folder,

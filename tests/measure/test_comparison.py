@@ -32,7 +32,20 @@ def test_margin_is_what_the_session_could_not_tell_apart() -> None:
     first = session(twin=1.08)
     found = compare(first, scaled(first, 1.05))
     assert found.margin == pytest.approx(0.08, abs=0.01)
-    assert found.verdict == "equal"
+    assert found.verdict == "undecided"
+
+
+@pytest.mark.parametrize(("twin", "verdict"), [(1.015, "equal"), (1.03, "undecided")])
+def test_a_session_that_tells_little_apart_calls_nothing_equal(twin: float, verdict: str) -> None:
+    first = session(twin=twin)
+    found = compare(first, scaled(first, 1.0))
+    assert 1 - found.margin < found.low <= found.high < 1 + found.margin
+    assert found.verdict == verdict
+
+
+def test_a_pair_tells_of_how_many_restarts_it_is() -> None:
+    first = session(restarts=2)
+    assert compare(first, scaled(first, 1.1)).num_restarts == 2
 
 
 def test_disturbed_blocks_of_either_are_left_aside() -> None:

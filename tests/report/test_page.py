@@ -5,7 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from bench.report.page import Section, Table, write_report
+from bench.report.page import Section, Table, write_report, write_whole
 
 
 def test_a_page_is_whole_and_needs_no_network(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_page_is_whole_and_needs_no_network(tmp_path: Path) -> None:
     assert '<td class="reproduced">reproduced</td>' in text
     assert '<td class="not">not run: a phone</td>' in text
     assert "<td>&lt;b&gt;</td>" in text
-    assert text.count("Plotly.newPlot") == 2
+    assert text.count('"x":[1],"y":[2]') == 2  # each chart with its own numbers
     assert text.count("plotly.js v") == 1  # the script once, inside
     assert 'src="http' not in text
     assert list(tmp_path.iterdir()) == [path]
@@ -44,3 +44,16 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space"):
         write_report(path, "new", [])
     assert path.read_text(encoding="utf-8") == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file.txt", "one")
+    write_whole(tmp_path / "file.txt", "two")
+    assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "two"
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "absent" / "file.txt", "one")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_whole(tmp_path / "folder", "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt", "folder"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import ReproduceError, SpaceError
 from bench.reproduce import runs
 from bench.reproduce.findings import Finding, Report
-from bench.reproduce.runs import Part, go, new_run, parts_of, plan_of, reports_of
+from bench.reproduce.runs import Part, go, keep_report, new_run, parts_of, plan_of, reports_of
+from bench.reproduce.sessions import circumstances
 from bench.reproduce.work import Work
 from bench.store import Store, open_store
 
@@ -23,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def report(subject: str) -> Report:
+def report(subject: str, **fields: Any) -> Report:
     finding = Finding(quantity="parameters (M)", published="3.6", measured="3.99", verdict="differs", values={"x": 1.0})
     return Report(
         kind="model",
@@ -31,9 +33,19 @@ def report(subject: str) -> Report:
         title=subject,
         findings=(finding,),
         points=({"name": subject, "ms": 1.0},),
-        fingerprint={"machine": {}},
+        fingerprint=fields.pop("fingerprint", circumstances(())),
         seconds=1.0,
+        **fields,
     )
+
+
+def made_by(monkeypatch: pytest.MonkeyPatch, parts: dict[str, Callable[[Work], Report]]) -> None:
+    found = tuple(Part(subject=subject, make=make) for subject, make in parts.items())
+    monkeypatch.setattr(runs, "parts_of", lambda what: found)
+
+
+def nowhere(number: int, total: int, subject: str) -> None:
+    """Nobody looks on."""
 
 
 def test_what_is_done_is_not_done_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +72,54 @@ def test_what_is_done_is_not_done_again(store: Store, monkeypatch: pytest.Monkey
     found = list(go(store, run, WORK, step=lambda *step: told.append(step)))
     assert [one.subject for one in found] == ["first", "second", "third"]
     assert made == ["first", "second", "third", "third"]
-    assert found == [report(name) for name in ("first", "second", "third")]
+    assert found == [report(name, options={"threads": 1}) for name in ("first", "second", "third")]
     assert [step[2] for step in told] == ["first", "second", "third", "third"]
+
+
+def test_parts_of_another_machine_or_release_do_not_stand_in_one_report(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def interrupt(work: Work) -> Report:
+        calls.append("second")
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return report("second")
+
+    today = circumstances(())
+    older = {**today, "software": {**today["software"], "onnxruntime": "1.2.3"}}
+    made_by(monkeypatch, {"first": lambda work: report("first", fingerprint=older), "second": interrupt})
+    run = new_run(store, "all", {}, older)
+    with pytest.raises(KeyboardInterrupt):
+        list(go(store, run, WORK, step=nowhere))
+    with pytest.raises(
+        ReproduceError, match=r"found 'first' under other conditions \(software\.onnxruntime: '1\.2\.3' and '1"
+    ):
+        list(go(store, run, WORK, step=nowhere))
+
+    # One that is whole may be read anywhere.
+    assert calls == ["second"]
+    made_by(monkeypatch, {"first": interrupt})
+    assert [found.subject for found in go(store, run, WORK, step=nowhere)] == ["first"]
+
+
+def test_two_runs_of_one_second_are_two(store: Store) -> None:
+    names = [new_run(store, "claims", {}, {}) for _ in range(3)]
+    assert len(set(names)) == 3
+    assert [plan_of(store, name) for name in names] == [("claims", {})] * 3
+    keep_report(store, report("a"))
+    keep_report(store, report("a"))
+    assert len({record.run for record in store.reports(kind="model")}) == 2
+
+
+def test_reports_name_files_and_folders_without_their_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_by(monkeypatch, {"first": lambda work: report("first")})
+    run = new_run(store, "x", {"imagenet": "/home/somebody/imagenet", "weights": None, "threads": 1}, {})
+    (found,) = go(store, run, WORK, step=nowhere)
+    assert found.options == {"imagenet": "imagenet", "weights": None, "threads": 1}
+    assert plan_of(store, run)[1]["imagenet"] == "/home/somebody/imagenet"
+    assert reports_of(store, run) == (found,)
 
 
 def test_the_parts_of_what_can_be_asked_for() -> None:
@@ -72,6 +130,7 @@ def test_the_parts_of_what_can_be_asked_for() -> None:
     assert len(set(claims)) == len(claims)
     table = [part.subject for part in parts_of("table")]
     assert "table: mobileone_s0, mobileone_s1, mobileone_s2, mobileone_s3" in table
+    assert "table: nfnet_f0, nfnet_f1" in table
     everything = [part.subject for part in parts_of("all")]
     assert set(claims) < set(everything)
     assert set(table) < set(everything)
