@@ -93,7 +93,7 @@ def test_without_a_terminal_it_prints_plain_lines_and_the_front(
     *_, ended = exact
     assert "\x1b" not in ended.out + ended.err
     assert re.search(r"^\d:\d\d  6/6 done, 0 running, 0 failed  finished$", ended.err, re.MULTILINE), ended.err
-    assert re.search(r"^\d:\d\d  0/6 done, 1 running, 0 failed  #0 starts \(reference:", ended.err, re.MULTILINE)
+    assert re.search(r"^\d:\d\d  0/6 done, 1 running, 0 failed  #0 is trained \(reference:", ended.err, re.MULTILINE)
     assert re.search(r"exact: \d on the front of 6 tried", ended.out)
     assert "bench export exact/" in ended.out
     assert "the front as a page:  front.html" in ended.out
