@@ -45,7 +45,7 @@ _ASKS = 20
 _MUTATIONS = 50
 _DRAWS = 300
 # Spaces up to this size are listed: drawing what is left of one takes longer the less is left.
-_LISTED = 20_000
+_LISTED = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

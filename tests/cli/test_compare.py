@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command import bench
 from reproduce.made import Timing
-from store.examples import add_study
+from store.examples import add_scored_trial
 
 from bench.networks.export import prepare
 from bench.space import Architecture
@@ -31,24 +31,7 @@ def timing(monkeypatch: pytest.MonkeyPatch) -> Timing:
 def add_trial(db: Path, architecture: Architecture) -> None:
     """first/0, with the id 1."""
     with open_store(db) as store:
-        trial = store.add_trial(
-            add_study(store).id,
-            architecture_id=architecture.id,
-            architecture=architecture.to_dict(),
-            source="sampler:tpe",
-            seed=0,
-            proposal={},
-        )
-        store.record_score(
-            trial.id,
-            rung=0,
-            accuracy=0.25,
-            loss=1.0,
-            fidelity={"data": "fractals", "images_seen": 2000},
-            curve=[],
-            seconds=1.0,
-            weights_path="w",
-        )
+        add_scored_trial(store, architecture)
 
 
 def row_of(ended: Any, label: str) -> dict[str, Any]:

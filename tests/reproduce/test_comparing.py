@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store.examples import add_study
+from store.examples import add_scored_trial
 
 from bench.networks.export import prepare
 from bench.reproduce.comparing import is_trial, known_accuracy, rows
@@ -18,25 +18,7 @@ from .made import measurement
 def store(tmp_path: Path) -> Iterator[Store]:
     """With one trial, trained at one rung."""
     with open_store(tmp_path / "bench.db") as opened:
-        architecture = reference_point("smoke_repmixer")
-        trial = opened.add_trial(
-            add_study(opened).id,
-            architecture_id=architecture.id,
-            architecture=architecture.to_dict(),
-            source="sampler:tpe",
-            seed=0,
-            proposal={},
-        )
-        opened.record_score(
-            trial.id,
-            rung=0,
-            accuracy=0.25,
-            loss=1.0,
-            fidelity={"data": "fractals", "images_seen": 2000},
-            curve=[],
-            seconds=1.0,
-            weights_path="w",
-        )
+        add_scored_trial(opened, reference_point("smoke_repmixer"))
         yield opened
 
 

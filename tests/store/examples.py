@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from bench.space import Architecture
 from bench.store import MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
 
 
@@ -58,6 +59,23 @@ def add_score(store: Store, trial: TrialRecord, rung: int = 0, accuracy: float =
         seconds=4.5,
         weights_path=f"weights/{trial.number}-{rung}.safetensors",
     )
+
+
+def add_scored_trial(store: Store, architecture: Architecture) -> TrialRecord:
+    """A real network as the first trial of study `first`, with 25 % after 2,000 pictures."""
+    trial = store.add_trial(
+        add_study(store).id,
+        architecture_id=architecture.id,
+        architecture=architecture.to_dict(),
+        source="sampler:tpe",
+        seed=0,
+        proposal={},
+    )
+    fidelity = {"data": "fractals", "images_seen": 2000}
+    store.record_score(
+        trial.id, rung=0, accuracy=0.25, loss=1.0, fidelity=fidelity, curve=[], seconds=1.0, weights_path="w"
+    )
+    return trial
 
 
 def add_measurement(store: Store, trial: TrialRecord | None) -> MeasurementRecord:
