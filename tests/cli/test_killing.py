@@ -99,6 +99,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     killed = state(folder)
     with started(*go_on, cwd=folder) as process:
         wait_for(process, "started", number=2)
+        wait_until_at_work(folder, 2)
         worker_of(process).kill()
         wait_for(process, "started", number=3)
         wait_until_at_work(folder, 3)

@@ -12,6 +12,8 @@ from bench.measure.health_linux import TICK_S
 
 from .processes import NAME, busy
 
+pytestmark = pytest.mark.alone
+
 SPIN_S = 0.4
 # Both ends of a window are rounded to ticks, user and system time each.
 ROUNDING_S = 4 * TICK_S
@@ -29,8 +31,10 @@ def test_busy_process_is_another_until_it_is_given() -> None:
     other, own = (between(*pair) for pair in zip(first, second, strict=True))
     assert other.others is not None
     assert own.others is not None
-    assert other.others * other.seconds > SPIN_S - ROUNDING_S
-    assert other.others * other.seconds - own.others * own.seconds > SPIN_S - ROUNDING_S
+    # What a hypervisor takes meanwhile is in the process's own clock, and in no CPU's busy time.
+    least_s = SPIN_S - ROUNDING_S - other.steal * other.seconds
+    assert other.others * other.seconds > least_s
+    assert other.others * other.seconds - own.others * own.seconds > least_s
 
 
 @on_linux
