@@ -25,8 +25,10 @@ debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; \
 	then echo "installing postgresql"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; fi
 
+# Files side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
 test: $(READY) debian ## the whole test suite
-	$(PYTEST) -m "not soak"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not soak and not alone" -n logical --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "alone and not soak"
 
 soak: $(READY) debian ## the long forms of the tests
 	$(PYTEST) -m soak --timeout 3600

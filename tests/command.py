@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from bench.measure.exclusive import VARIABLE
+
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 200.0
 
@@ -42,8 +44,9 @@ class Ended:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Of a command: this checkout, one thread, nothing of the caller's own settings."""
+    """Of a command: this checkout, one thread, nothing of the caller's own settings but where the lock lies."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BENCH_", "RAY_", "PYTHON"))}
+    kept |= {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "BENCH_CACHE": str(folder / "cache")}
 
 

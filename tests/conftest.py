@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +12,25 @@ import pytest
 from command import Ended, bench, write_quick
 from hypothesis import settings
 
+from bench.measure.exclusive import VARIABLE
+
 # The same examples in every run, and no time limits on a machine that may be busy.
 settings.register_profile("bench", deadline=None, derandomize=True, database=None)
 settings.load_profile("bench")
+
+# Tests that run side by side would wait for each other's trainings and timings; no figure of theirs is believed.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ[VARIABLE] = tempfile.mkdtemp(prefix="bench-cpu-")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that no core is without work at the end."""
+    items.sort(key=lambda item: item.path.name != "test_api.py")
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

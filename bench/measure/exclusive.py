@@ -27,9 +27,17 @@ if sys.platform != "win32":
 # A blocked flock cannot time out, so a wait with a limit asks again at this interval.
 _POLL_S = 0.002
 
+# Names another folder for the lock, which containers that share one machine's CPUs have to share.
+VARIABLE = "BENCH_CPU_LOCK"
+
 
 def cpu_lock_folder() -> Path:
-    """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine."""
+    """Where the lock that keeps timing and training apart lies: one for all studies of this user on this machine.
+
+    `BENCH_CPU_LOCK` names another.
+    """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
     user = os.getuid() if hasattr(os, "getuid") else "user"
     # Not $TMPDIR, which can differ between two terminals of one user.
     usual = Path("/tmp")

@@ -9,6 +9,7 @@ import pytest
 
 from bench.errors import MeasureError
 from bench.measure import exclusive, shared
+from bench.measure.exclusive import cpu_lock_folder
 
 MOMENT_S = 0.02
 
@@ -134,3 +135,11 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     message = r"cannot open the lock .*; a writable local folder is needed; choose another"
     with pytest.raises(MeasureError, match=message), shared(tmp_path / "file" / "locks"):
         pass
+
+
+def test_containers_can_name_one_folder_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_CPU_LOCK", str(tmp_path / "all"))
+    assert cpu_lock_folder() == tmp_path / "all"
+    monkeypatch.delenv("BENCH_CPU_LOCK")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # which can differ between two terminals
+    assert tmp_path not in cpu_lock_folder().parents

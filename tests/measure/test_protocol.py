@@ -19,6 +19,8 @@ from bench.measure.restart import visiting_order
 
 from .conftest import RESOLUTION, MakeJob, MakeOnnx, artifact_of, busy_process, write_onnx
 
+pytestmark = pytest.mark.alone
+
 
 def scripted_artifact(label: str) -> JobArtifact:
     return JobArtifact(label=label, path="nowhere", format="onnx", sha256="0" * 64, is_checked=True)
