@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 PYTEST := $(BIN)/python -m pytest -q
+# Files side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n logical --maxprocesses 4 --dist loadfile
 
 .PHONY: search test debian soak check format benchmark clean help
 
@@ -25,13 +27,12 @@ debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; \
 	then echo "installing postgresql"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; fi
 
-# Files side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
 test: $(READY) debian ## the whole test suite
-	OMP_NUM_THREADS=1 $(PYTEST) -m "not soak and not alone" -n logical --maxprocesses 4 --dist loadfile
+	$(SIDE_BY_SIDE) -m "not soak and not alone"
 	$(PYTEST) -m "alone and not soak"
 
 soak: $(READY) debian ## the long forms of the tests
-	$(PYTEST) -m soak --timeout 3600
+	$(SIDE_BY_SIDE) -m soak --timeout 3600
 
 check: $(READY)  ## types, style, import directions
 	$(BIN)/ruff check .
