@@ -14,7 +14,9 @@ from onnx import TensorProto, helper
 from bench.measure import JobArtifact, Measurement, measure
 
 from ..conftest import MakeJob, MakeOnnx
-from .test_onnx_file import WHERE, bomb, floats, ints, model, node, sound
+from .onnx_models import floats, ints, model, node, sound
+from .test_external_data import WHERE
+from .test_onnx_file import bomb
 
 SHAPE = [1, 3, 16, 16]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +12,31 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from bench.measure.checks import onnx_file
 from bench.measure.checks.onnx_file import LIMITS, check
 
-Node = onnx.NodeProto
-Tensor = onnx.TensorProto
+from .onnx_models import (
+    DATA,
+    OPSET,
+    PLACES,
+    Node,
+    Tensor,
+    branch,
+    call,
+    conditional,
+    floats,
+    function,
+    in_sparse_initializer,
+    ints,
+    model,
+    node,
+    refusal,
+    sound,
+)
 
-OPSET = 20
 HUGE = 100_000
-
-
-def node(
-    kind: str, inputs: Sequence[str] = ("picture",), outputs: Sequence[str] = ("logits",), **settings: Any
-) -> Node:
-    return helper.make_node(kind, list(inputs), list(outputs), **settings)
-
-
-def ints(name: str, values: Any) -> Tensor:
-    return numpy_helper.from_array(np.array(values, np.int64), name)
-
-
-def floats(name: str, values: Any) -> Tensor:
-    return numpy_helper.from_array(np.array(values, np.float32), name)
-
-
-def graph(nodes: Sequence[Node], constants: Sequence[Tensor]) -> onnx.GraphProto:
-    picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, 16, 16])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [])
-    return helper.make_graph(list(nodes), "test", [picture], [logits], list(constants))
-
-
-def model(
-    nodes: Sequence[Node], constants: Sequence[Tensor] = (), *, functions: Sequence[onnx.FunctionProto] = ()
-) -> onnx.ModelProto:
-    domains = {"": OPSET, "com.microsoft": 1, **{function.domain: 1 for function in functions}}
-    opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
-    return helper.make_model(graph(nodes, constants), opset_imports=opsets, ir_version=10, functions=list(functions))
-
-
-def function(name: str, nodes: Sequence[Node], *, domain: str = "own") -> onnx.FunctionProto:
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("own", 1)]
-    return helper.make_function(domain, name, ["picture"], ["logits"], list(nodes), opsets)
-
-
-def sound() -> onnx.ModelProto:
-    return model([node("Conv", ["picture", "kernel"])], [floats("kernel", np.ones((4, 3, 3, 3)))])
-
-
-def call(name: str) -> Node:
-    return node(name, domain="own")
-
-
-def refusal(content: onnx.ModelProto | bytes, **limits: int) -> str:
-    """Why a file is refused."""
-    with pytest.raises(ValueError) as caught:
-        check(content if isinstance(content, bytes) else content.SerializeToString(), limits)
-    text = str(caught.value)
-    assert type(caught.value) is ValueError
-    assert "\n" not in text
-    assert text.isascii()
-    assert len(text) < 400
-    return text
 
 
 def test_description_says_what_the_file_asks_for() -> None:
@@ -142,127 +104,6 @@ def test_exports_of_the_smoke_networks_pass(tmp_path: Path, exporter: Any, count
         prepared = prepare(architecture, tmp_path / f"{seed}.onnx", seed=seed, num_classes=10, exporter=exporter)
         found = check(prepared.artifact.path.read_bytes(), {})
         assert found["operators"] == prepared.artifact.operators
-
-
-# --- data in other files ---
-
-
-def external(tensor: Tensor, location: str | None) -> Tensor:
-    """The tensor, with its data elsewhere; without a location only marked as such."""
-    changed = Tensor()
-    changed.CopyFrom(tensor)
-    changed.ClearField("raw_data")
-    changed.data_location = Tensor.EXTERNAL
-    if location is not None:
-        changed.external_data.add(key="location", value=location)
-    return changed
-
-
-def sparse(values: Tensor, indices: Tensor) -> onnx.SparseTensorProto:
-    return helper.make_sparse_tensor(values, indices, [16])
-
-
-def branch(constants: Sequence[Tensor], nodes: Sequence[Node]) -> onnx.GraphProto:
-    output = helper.make_tensor_value_info("inner", TensorProto.FLOAT, [1])
-    return helper.make_graph(list(nodes), "branch", [], [output], list(constants))
-
-
-def conditional(inner: onnx.GraphProto) -> onnx.ModelProto:
-    return model(
-        [node("If", ["flag"], then_branch=inner, else_branch=inner)], [numpy_helper.from_array(np.True_, "flag")]
-    )
-
-
-def looped(inner: onnx.GraphProto) -> onnx.ModelProto:
-    del inner.output[:]
-    inner.input.append(helper.make_tensor_value_info("step", TensorProto.INT64, []))
-    inner.input.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
-    inner.output.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
-    inner.output.append(helper.make_tensor_value_info("inner", TensorProto.FLOAT, [1]))
-    return model([node("Loop", ["count", ""], body=inner)], [ints("count", 1)])
-
-
-def in_sparse_initializer(values: Tensor, indices: Tensor) -> onnx.ModelProto:
-    content = model([node("Relu")])
-    content.graph.sparse_initializer.append(sparse(values, indices))
-    return content
-
-
-def in_tensors(tensor: Tensor) -> onnx.ModelProto:
-    content = model([node("Relu")])
-    attribute = content.graph.node[0].attribute.add(name="many", type=onnx.AttributeProto.TENSORS)
-    attribute.tensors.append(tensor)
-    return content
-
-
-def in_default_of_function(tensor: Tensor) -> onnx.ModelProto:
-    body = function("Own", [node("Relu")])
-    body.attribute_proto.append(helper.make_attribute("weight", tensor))
-    return model([call("Own")], functions=[body])
-
-
-def in_training_info(tensor: Tensor) -> onnx.ModelProto:
-    content = sound()
-    content.training_info.add().initialization.initializer.append(tensor)
-    return content
-
-
-def constant(tensor: Tensor) -> Node:
-    return node("Constant", [], ["inner"], value=tensor)
-
-
-DATA, PLACES = floats("data", [1.0]), ints("places", [3])
-WHERE: dict[str, Callable[[str | None], onnx.ModelProto]] = {
-    "initializer": lambda at: model([node("Relu")], [external(DATA, at)]),
-    "sparse values": lambda at: in_sparse_initializer(external(DATA, at), PLACES),
-    "sparse indices": lambda at: in_sparse_initializer(DATA, external(PLACES, at)),
-    "Constant": lambda at: model([constant(external(DATA, at)), node("Relu")]),
-    "sparse Constant, values": lambda at: model(
-        [node("Constant", [], ["x"], sparse_value=sparse(external(DATA, at), PLACES)), node("Relu")]
-    ),
-    "sparse Constant, indices": lambda at: model(
-        [node("Constant", [], ["x"], sparse_value=sparse(DATA, external(PLACES, at))), node("Relu")]
-    ),
-    "tensors": lambda at: in_tensors(external(DATA, at)),
-    "If": lambda at: conditional(branch([external(floats("inner", [1.0]), at)], [])),
-    "Constant in If": lambda at: conditional(branch([], [constant(external(DATA, at))])),
-    "Loop": lambda at: looped(branch([external(floats("inner", [1.0]), at)], [])),
-    "If in If": lambda at: conditional(
-        branch([], [node("If", ["flag"], ["inner"], then_branch=branch([external(DATA, at)], []))])
-    ),
-    "function": lambda at: model(
-        [call("Own")], functions=[function("Own", [constant(external(DATA, at)), node("Relu")])]
-    ),
-    "unused function": lambda at: model(
-        [node("Relu")], functions=[function("Own", [constant(external(DATA, at)), node("Relu")])]
-    ),
-    "default of a function": lambda at: in_default_of_function(external(DATA, at)),
-}
-
-
-@pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("link", ["hard link", "symbolic link", "absolute", "above", "marked only"])
-def test_data_in_another_file_is_refused_wherever_it_is(tmp_path: Path, where: str, link: str) -> None:
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"\0\0\x80?")
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "hard").hardlink_to(secret)
-    (folder / "soft").symlink_to(secret)
-    locations = {"hard link": "hard", "symbolic link": "soft", "absolute": str(secret), "above": "../secret"}
-    location = locations.get(link)
-    path = folder / "model.onnx"
-    path.write_bytes(WHERE[where](location).SerializeToString())
-    text = refusal(path.read_bytes())
-    assert " has its data in another file" in text
-    assert text.endswith("; one file is allowed")
-
-
-def test_training_information_is_refused_whatever_it_has() -> None:
-    assert refusal(in_training_info(external(DATA, "x"))).startswith(
-        ("training information; ", "tensor 'data' has its")
-    )
-    assert refusal(in_training_info(DATA)) == "training information; a model for inference is allowed"
 
 
 def test_fields_unknown_to_onnx_are_refused() -> None:
