@@ -45,8 +45,8 @@ class Ended:
 
 def environment(folder: Path) -> dict[str, str]:
     """Of a command: this checkout, one thread, nothing of the caller's own settings but where the lock lies."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BENCH_", "RAY_", "PYTHON"))}
-    kept |= {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+    own = ("BENCH_", "RAY_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith(own)}
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "BENCH_CACHE": str(folder / "cache")}
 
 

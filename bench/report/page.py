@@ -17,7 +17,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
 th, td { min-width: 8em; text-align: left; vertical-align: top; padding: .35rem .6rem; }
-th, td { border-bottom: 1px solid #dfe5ea; }
+td { border-bottom: 1px solid #dfe5ea; }
 th { border-bottom: 2px solid #9aa7b3; }
 td.reproduced { color: #15703a; } td.differs { color: #b3261e; } td.not { color: #5d6b78; }
 @media (prefers-color-scheme: dark) {

@@ -15,6 +15,7 @@ from .processes import NAME, busy
 pytestmark = pytest.mark.alone
 
 SPIN_S = 0.4
+MOST_TRIES = 20
 # Both ends of a window are rounded to ticks, user and system time each.
 ROUNDING_S = 4 * TICK_S
 
@@ -24,14 +25,20 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read
 @on_linux
 def test_busy_process_is_another_until_it_is_given() -> None:
     without, given = Monitor(uses_gpu=False), Monitor(uses_gpu=False)
+    windows = []
     with busy() as spinner:
-        first = without.read([]), given.read([spinner.pid])
-        spinner.do(f"spin({SPIN_S})")
-        second = without.read([]), given.read([spinner.pid])
-    other, own = (between(*pair) for pair in zip(first, second, strict=True))
+        # As many as a hypervisor that takes much makes necessary; on a quiet machine one.
+        while len(windows) < MOST_TRIES and all(pair[0].steal * pair[0].seconds > ROUNDING_S for pair in windows):
+            first = without.read([]), given.read([spinner.pid])
+            spinner.do(f"spin({SPIN_S})")
+            second = without.read([]), given.read([spinner.pid])
+            windows.append([between(*pair) for pair in zip(first, second, strict=True)])
+    other, own = min(windows, key=lambda pair: pair[0].steal * pair[0].seconds)
     assert other.others is not None
     assert own.others is not None
     # What a hypervisor takes meanwhile is in the process's own clock, and in no CPU's busy time.
+    # So the calmest window is judged, and less than half of it may be missing.
+    assert other.steal * other.seconds < SPIN_S / 2
     least_s = SPIN_S - ROUNDING_S - other.steal * other.seconds
     assert other.others * other.seconds > least_s
     assert other.others * other.seconds - own.others * own.seconds > least_s
