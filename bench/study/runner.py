@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,33 +24,12 @@ from types import FrameType
 from typing import Any
 
 from bench.errors import SearchError
+from bench.study.cluster import connected, environment, is_alive
 from bench.study.jobs import Job, job_from_dict, job_to_dict, work
 from bench.study.session import Session
 
-# Read by Ray at import or start: no reports to outside, no files beside the study, results one by one.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_TRAIN_V2_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_RESULT_BUFFER_LENGTH": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Workers stay where the command was given, so that relative places mean the same there.
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Its default of 15 would let any other process disturb what is timed.
-    "RAY_worker_niceness": "0",
-    # Activations are freed and asked for again each step; glibc would hand large ones back to the kernel every time.
-    # T8 at 64 px, one thread: 71 pictures/s without, 90 with (2026-11, beside other work).
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
-
-
-# Without these a local Ray listens on all interfaces, whatever address its node is given.
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# A look asks a process of Ray's on this machine: about a millisecond.
+_LOOK_EVERY_S = 2.0
 
 
 def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu: bool) -> None:
@@ -67,51 +46,6 @@ def run(session: Session, *, concurrency: int, ray_address: str | None, uses_gpu
         # Ray prints what it has to say of a dead worker; standard output belongs to the command's own results.
         with contextlib.redirect_stdout(sys.stderr), connected(ray_address, concurrency):
             _run(session, Path(scratch), uses_gpu=uses_gpu)
-
-
-def environment(ray_address: str | None) -> dict[str, str]:
-    """What Ray reads at import and start, here and in its workers."""
-    return _ENVIRONMENT | (_LOOPBACK if ray_address is None else {})
-
-
-@contextlib.contextmanager
-def connected(address: str | None, concurrency: int) -> Iterator[None]:
-    """Ray while it is needed: a cluster by its address, or one of our own for `concurrency` jobs, on loopback.
-
-    Raises:
-        SearchError: it cannot start or cannot be reached.
-    """
-    import ray
-
-    # What went wrong in a trial comes as an update or as the end of its worker; Ray's own words repeat it.
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    options: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.CRITICAL,
-        "configure_logging": True,
-    }
-    if address is None:
-        # Loopback only; a small object store, since jobs and updates are small.
-        options |= {
-            "num_cpus": concurrency,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-            "object_store_memory": 128 * 1024 * 1024,
-            "address": "local",
-        }
-    else:
-        options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"reach Ray at {address!r}" if address else "start Ray on this machine"
-        raise SearchError(
-            f"cannot {where} ({' '.join(str(error).split())[:200]}); check --ray-address, or leave it out"
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 class _Interrupt:
@@ -230,6 +164,21 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         def __reduce__(self) -> tuple[type[object], tuple[()]]:
             return object, ()
 
+    class EndWithRay(tune.Callback):  # type: ignore[misc]  # Ray is untyped
+        """Ends the run when Ray is gone, which Ray Tune would wait for without end."""
+
+        def __init__(self) -> None:
+            self._looked_s = time.monotonic()
+
+        def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002  (Ray's signature)
+            if time.monotonic() - self._looked_s > _LOOK_EVERY_S:
+                if not is_alive():
+                    raise SearchError("Ray's processes have ended, killed or out of memory; --resume goes on")
+                self._looked_s = time.monotonic()
+
+        def __reduce__(self) -> tuple[type[object], tuple[()]]:
+            return object, ()
+
     interrupt = _Interrupt()
     searcher = PlanSearcher()
     resources = {"cpu": 1, "gpu": 1} if uses_gpu else {"cpu": 1}
@@ -239,6 +188,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         run_config=tune.RunConfig(
             name="study",
             stop=StopOnError(),
+            callbacks=[EndWithRay()],
             storage_path=str(scratch),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),

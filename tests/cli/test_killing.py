@@ -183,6 +183,19 @@ def test_checkpoints_of_an_ended_study_are_gone(life: Life) -> None:
     assert kept == {f"{trial.number:05d}" for trial in life.ended.trials if trial.status == "complete"}
 
 
+def test_a_search_whose_ray_dies_ends_and_says_so(tmp_path: Path) -> None:
+    new = ["search", "--config", write_quick(tmp_path, SETTINGS), "--budget", BUDGET, "--name", NAME, "--json"]
+    with started(*new, cwd=tmp_path) as process:
+        wait_for(process, "started", number=0)
+        (raylet,) = (member for member in family(process.pid) if member.name() == "raylet")
+        raylet.terminate()
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.splitlines()[-1] == "bench: Ray's processes have ended, killed or out of memory; --resume goes on"
+    assert "Traceback" not in err
+    assert state(tmp_path).study.status == "interrupted"
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(4))
