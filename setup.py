@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent
 CONTENT = {
     "search_spaces": ("*.yaml", "*.md"),
     "results": ("reference/*",),
-    "runners": ("*",),
+    "runners": ("**/*",),
     "dashboards": ("*",),
 }
 
