@@ -9,6 +9,7 @@
     +-- TrainingError (RuntimeError)     a short training diverged
     +-- MeasureError (RuntimeError)      something could not be timed
     +-- StoreError (RuntimeError)        the database cannot be opened, read or written
+    +-- FleetError (RuntimeError)        a remote runner, a token or a job cannot do what was asked for
     +-- SearchError (RuntimeError)       a search cannot start or go on
     +-- ReproduceError (RuntimeError)    a published figure cannot be checked as asked for
     +-- ConfigError (ValueError)         a setting or a flag is not valid
@@ -63,6 +64,10 @@ class MeasureError(BenchError, RuntimeError):
 
 class StoreError(BenchError, RuntimeError):
     """The database cannot be opened, read or written."""
+
+
+class FleetError(BenchError, RuntimeError):
+    """A remote runner, a token or a job cannot do what was asked for."""
 
 
 class SearchError(BenchError, RuntimeError):

@@ -14,7 +14,7 @@ PRECISIONS = ("fp32", "fp16", "bf16")
 RUNNERS = ("cpu", "cuda", "apple")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Runtime:
     """One inference runtime.
 

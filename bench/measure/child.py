@@ -17,8 +17,17 @@ from types import TracebackType
 from typing import IO, Any
 
 from bench.errors import MeasureError
+from bench.measure.isolation import end_below
 
-WORKER = (sys.executable, "-I", str(Path(__file__).with_name("worker.py")))
+_BESIDE = Path(__file__).with_name("worker.py")
+# In the one file of an agent (runners/agent.py) that file is all there is, and takes the worker's place.
+WORKER = (
+    (sys.executable, "-I", str(_BESIDE))
+    if _BESIDE.is_file()
+    else (sys.executable, "-I", str(_BESIDE.parents[2]), "--worker")
+)
+# For files that came over a network.
+ISOLATED_WORKER = (*WORKER, "--isolated")
 
 # A reply holds some thousand samples at most; what is longer is not a reply.
 _REPLY_LIMIT = 4 << 20
@@ -38,7 +47,10 @@ class LostError(MeasureError):
 
 
 class Child:
-    """One child process, from its start to the end of its process group."""
+    """One child process, from its start to the end of its process group.
+
+    It must be left by the thread that entered it: on Linux it ends with that thread, however that ends.
+    """
 
     def __init__(self, command: Sequence[str] = WORKER, *, threads: int = 1) -> None:
         self._command = tuple(command)
@@ -54,11 +66,13 @@ class Child:
             except OSError as error:
                 raise LostError(f"a child process cannot be started ({error})") from error
             self._stack = stack.pop_all()
+        _LIVING.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _LIVING.discard(self)
         self._kill()
         self._stdin.close()
         self._stdout.close()
@@ -86,6 +100,11 @@ class Child:
         if "error" in reply:
             raise RefusedError(str(reply["error"]))
         return reply
+
+    def end(self) -> None:
+        """Ends it from another thread than that which waits for its answer, and then gets a LostError."""
+        if self._process.returncode is None:
+            self._kill_group()
 
     def _start(self, folder: str) -> subprocess.Popen[bytes]:
         # No preexec_fn: it forks this process with all of torch in it, where vfork is at hand. The worker
@@ -160,9 +179,20 @@ class Child:
             self._process.wait()
 
     def _kill_group(self) -> None:
-        # A runtime may have started processes of its own.
+        # A runtime may have started processes of its own, and those may have left the group.
+        end_below(self._process.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+# Those of this process, entered and not yet left.
+_LIVING: set[Child] = set()
+
+
+def end_children() -> None:
+    """Ends every child of this process, for a thread that none of them belongs to."""
+    for child in tuple(_LIVING):
+        child.end()
 
 
 def _environment(folder: str, threads: int) -> dict[str, str]:

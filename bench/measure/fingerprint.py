@@ -108,10 +108,10 @@ def _cpuinfo(key: str) -> str | None:
 def _distribution() -> str:
     if platform.system() == "Darwin":
         return f"macOS {platform.mac_ver()[0]}"
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        return platform.system()
+    # platform.freedesktop_os_release is of Python 3.10.
+    told = _read(Path("/etc/os-release")) or _read(Path("/usr/lib/os-release")) or ""
+    found = re.search(r"^PRETTY_NAME=[\"']?([^\"'\n]*)", told, re.MULTILINE)
+    return found[1] if found else platform.system()
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str | None]:

@@ -37,7 +37,7 @@ CLOCK_REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Gpu:
     """One GPU as its driver names it."""
 
@@ -46,7 +46,7 @@ class Gpu:
     memory_mib: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class GpuReading:
     """The state of one GPU at one moment; None is what its driver does not tell.
 

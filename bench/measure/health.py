@@ -43,7 +43,7 @@ THROTTLING_REASONS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class GpuWindow:
     """One GPU between two readings.
 
@@ -68,7 +68,7 @@ class GpuWindow:
     foreign_processes: tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Window:
     """What happened between two readings; 1.0 of a share is one whole core during the window.
 
@@ -108,7 +108,7 @@ class Window:
 def between(first: Reading, second: Reading) -> Window:
     """What happened between two readings, of which `second` is the later."""
     seconds = max(second.at_s - first.at_s, 1e-9)
-    cpus = list(zip(first.busy_s, second.busy_s, strict=False))
+    cpus = list(zip(first.busy_s, second.busy_s))
     busy_s = sum(after - before for before, after in cpus)
     zones = [*first.celsius.values(), *second.celsius.values()]
     return Window(
@@ -122,7 +122,7 @@ def between(first: Reading, second: Reading) -> Window:
         throttled=None if first.throttled is None or second.throttled is None else second.throttled - first.throttled,
         mhz_low=min(max(first.mhz), max(second.mhz)) if first.mhz and second.mhz else None,
         celsius_max=max(zones, default=None),
-        gpus=tuple(_gpu_between(*pair) for pair in zip(first.gpus, second.gpus, strict=False)),
+        gpus=tuple(_gpu_between(*pair) for pair in zip(first.gpus, second.gpus)),
     )
 
 

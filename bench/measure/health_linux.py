@@ -27,6 +27,8 @@ class Linux:
         self._frequencies = sorted(frequencies, key=lambda path: int(path.parts[-3].removeprefix("cpu")))
         self._zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
         self._groups = tuple(_cgroups(root))
+        own = self._proc / "thread-self"
+        self._lists_children = (own / "children").is_file() or not own.is_dir()
 
     def cpus(self) -> tuple[tuple[float, ...], float]:
         """Seconds that each CPU was busy (interrupts too; no steal, no waiting) since some moment, and all steal.
@@ -125,6 +127,12 @@ class Linux:
         return fields if len(fields) > 19 else None
 
     def _children(self, pid: int) -> Iterator[int]:
+        if not self._lists_children:  # a kernel without CONFIG_PROC_CHILDREN
+            for name in filter(str.isdigit, _names(self._proc)):
+                fields = self._fields(int(name))
+                if fields is not None and int(fields[1]) == pid:
+                    yield int(name)
+            return
         tasks = self._proc / str(pid) / "task"
         for task in _names(tasks):
             yield from map(int, _text(tasks / task / "children").split())

@@ -40,7 +40,7 @@ _NUMBERS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Setup:
     """How a runtime runs an artifact; artifacts of one setup share a child process.
 
@@ -79,7 +79,7 @@ class Setup:
         return " ".join(parts) + (f", {self.threads} threads" if self.threads > 1 else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class JobArtifact:
     """One file to be timed.
 
@@ -137,7 +137,7 @@ class JobArtifact:
         return cls(**found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
     """One measuring session: artifacts and a pinned reference, interleaved in fresh child processes.
 

@@ -14,7 +14,7 @@ Samples = tuple[tuple[tuple[int, ...], ...], ...]
 _SAMPLES = ("samples", "reference_samples", "twin_samples")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Measurement:
     """What one artifact took, beside the reference in the same processes and blocks.
 
@@ -22,7 +22,7 @@ class Measurement:
         label: of the artifact in its job.
         architecture_id: where it is known.
         artifact_sha256: of the file that was timed.
-        runner: "cpu", "cuda" or "apple".
+        runner: "cpu", "cuda" or "apple" of the machine that it was asked on, or the name of a registered runner.
         runtime: a name of `catalogue.RUNTIMES`.
         threads: intra-op threads.
         resolution: height and width of the input.
@@ -58,6 +58,11 @@ class Measurement:
     def has_figures(self) -> bool:
         """Whether its samples may be summarised; their verdict says how far to believe them."""
         return bool(self.samples) and self.verdict not in ("failed", "wrong_output")
+
+    @property
+    def device_kind(self) -> str:
+        """Of what it was timed on: "cpu", "cuda" or "apple", whatever the runner is called."""
+        return str(self.fingerprint.get("runner") or self.runner)
 
     @property
     def memory_mib(self) -> float | None:

@@ -19,7 +19,7 @@ _LEAST_NAMED = 0.01
 _STEP_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Reading:
     """The state of the machine at one moment. Counters count from some past moment: only differences mean something.
 

@@ -7,41 +7,23 @@ and fresh processes sample what is fixed for the life of one: memory layout, thr
 Restarts go on until the ratio to the reference is known as well as was asked for, or the time is over. All raw
 samples are kept; statistics are derived when read (`stats.py`), and `verdict.py` says how far to believe them.
 
-An artifact that crashes, hangs, answers nonsense or computes something else is a failed measurement with its
-reason; the others go on in a fresh child. A file of unknown origin is looked into before a runtime may load it, and
-what it should compute is what the runtime makes of it without any optimisation.
+`session.py` is what runs, here or on a device; what is enough and what to think of it is decided here.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from bench.measure.catalogue import RUNTIMES
-from bench.measure.child import WORKER, Child, LostError, RefusedError
-from bench.measure.fingerprint import fingerprint
-from bench.measure.health import Monitor
-from bench.measure.job import Job, JobArtifact
+from bench.measure.child import WORKER
+from bench.measure.job import Job
 from bench.measure.measurement import Measurement
-from bench.measure.restart import Log, Record, Restart, entry, numbers, search_paths, start_request
+from bench.measure.session import Progress, record_session
 from bench.measure.stats import bootstrap_interval, is_clean, kept_of, log_ratios
 from bench.measure.verdict import judge
 
-# Called with the number of steps that are done and the number of all, which grows while a target is missed.
-Progress = Callable[[int, int], None]
-
-# Raised with each change to what is timed or in which order.
-PROTOCOL_VERSION = 2
-
-# Between two looks at whether the target is met, in restarts, and how sure that look has to be.
-_LOOK_EVERY = 3
+# How sure a look at whether the target is met has to be: a wider interval than the one that is told.
 _STOP_CONFIDENCE = 0.98
-
-# Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
-_PLAIN_FORMATS = ("onnx", "tflite")
 
 
 def measure(job: Job, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
@@ -53,222 +35,39 @@ def measure(job: Job, *, progress: Progress | None = None) -> tuple[Measurement,
     return _measure(job, command=WORKER, progress=progress)
 
 
+def is_precise(measurements: Sequence[Measurement], *, restarts: int, target: float) -> bool:
+    """Whether enough restarts were undisturbed and every ratio is as well known as was asked for.
+
+    Args:
+        measurements: of one session so far; those that failed are left aside.
+        restarts: undisturbed ones, at least.
+        target: half width of the interval of each ratio.
+    """
+    for found in measurements:
+        if not found.has_figures:
+            continue
+        if sum(is_clean(process) for process in found.contended) < restarts:
+            return False
+        ratios = log_ratios(found.samples, found.reference_samples, kept_of(found))
+        low, high = bootstrap_interval(ratios, confidence=_STOP_CONFIDENCE)
+        if (high - low) / 2 > target:
+            return False
+    return True
+
+
+def judged(measurement: Measurement, *, target: float) -> Measurement:
+    """The measurement of a session with its verdict."""
+    if measurement.reason is not None:
+        return measurement
+    verdict, reason = judge(measurement, target=target)
+    return replace(measurement, verdict=verdict, reason=reason)
+
+
 def _measure(job: Job, *, command: Sequence[str], progress: Progress | None) -> tuple[Measurement, ...]:
-    session = _Session(job, command, progress)
-    session.look_into_files()
-    session.run()
-    return tuple(session.measurement(artifact) for artifact in job.artifacts)
-
-
-class _Session:
-    """A job under way."""
-
-    def __init__(self, job: Job, command: Sequence[str], progress: Progress | None) -> None:
-        self._job = job
-        self._command = command
-        self._progress = progress
-        self._began = time.monotonic()
-        self._id = uuid.uuid4().hex
-        self._twin = replace(job.reference, label=f"{job.reference.label} (again)")
-        everything = (job.reference, self._twin, *job.artifacts)
-        self._records = {
-            artifact.label: Record(left_s=job.deadline_s, logits=artifact.logits) for artifact in everything
-        }
-        self._reference = self._records[job.reference.label]
-        self._monitor = Monitor(uses_gpu=job.runner == "cuda")
-        self._restarts: list[Restart] = []
-        self._num_lost = 0
-
-    def look_into_files(self) -> None:
-        """Checks what is of unknown origin, and computes what it should give."""
-        for artifact in (self._job.reference, *self._job.artifacts):
-            if not artifact.is_checked and self._is_worthwhile:
-                try:
-                    logits = self._look_into(artifact)
-                except (LostError, RefusedError) as error:
-                    self._records[artifact.label].reason = f"checking failed: {error}"
-                    continue
-                record = self._records[artifact.label]
-                record.logits = record.logits or logits
-        self._records[self._twin.label].logits = self._reference.logits
-
-    def run(self) -> None:
-        """Restart after restart, until enough is known or the time is over."""
-        job = self._job
-        for number in range(max(job.restarts, job.most_restarts)):
-            is_late = number > 0 and time.monotonic() - self._began > job.limit_s
-            if is_late or (number >= job.restarts and self._is_precise(number)):
-                return
-            while self._is_worthwhile and not self._run_restart(number):
-                pass  # each turn lost a child and failed the artifact that it was busy with, so this ends
-            if not self._is_worthwhile:
-                return
-
-    def measurement(self, artifact: JobArtifact) -> Measurement:
-        """What is known about `artifact` when all is done."""
-        found = self._timed(artifact)
-        if found.reason is not None:
-            return found
-        shared = self._shared(artifact)
-        details = self._records[artifact.label].logs[shared[0].number].details or {}
-        windows = [window for restart in shared for window in restart.windows]
-        verdict, reason = judge(found, windows, details, target=self._job.target)
-        return replace(found, verdict=verdict, reason=reason)
-
-    def _shared(self, artifact: JobArtifact) -> list[Restart]:
-        """The restarts that the artifact and the reference were part of."""
-        own, reference = self._records[artifact.label].logs, self._reference.logs
-        return [found for found in self._restarts if found.number in own and found.number in reference]
-
-    def _timed(self, artifact: JobArtifact) -> Measurement:
-        """Samples with everything about them but the verdict of a success."""
-        job, record, reference = self._job, self._records[artifact.label], self._reference
-        setup, shared = job.setup_of(artifact), self._shared(artifact)
-        reason = record.reason
-        if reason is None and reference.reason is not None:
-            reason = f"the reference {job.reference.label!r} failed: {reference.reason}"
-        twin = self._records[self._twin.label].logs
-        logs = [record.logs[restart.number] for restart in shared]
-        verdict = "wrong_output" if record.is_wrong else "failed"
-        return Measurement(
-            label=artifact.label,
-            architecture_id=artifact.architecture_id,
-            artifact_sha256=artifact.sha256,
-            runner=job.runner,
-            runtime=setup.runtime,
-            threads=setup.threads,
-            resolution=artifact.resolution or job.resolution,
-            samples=tuple(tuple(log.samples) for log in logs),
-            reference_samples=tuple(tuple(reference.logs[restart.number].samples) for restart in shared),
-            twin_samples=tuple(
-                tuple(twin[restart.number].samples) if restart.number in twin else () for restart in shared
-            ),
-            contended=tuple(tuple(restart.contended) for restart in shared),
-            verdict="valid" if reason is None else verdict,
-            reason=reason,
-            fingerprint=self._fingerprint(artifact, shared[0].started[setup] if shared else {}),
-            protocol=self._protocol(artifact, shared, logs),
-            session=self._id,
-        )
-
-    def _fingerprint(self, artifact: JobArtifact, started: Mapping[str, Any]) -> dict[str, Any]:
-        """Machine, software, how it was run and made, and what its ratio is a ratio to."""
-        job, setup = self._job, self._job.setup_of(artifact)
-        return {
-            **fingerprint(runner=job.runner, runtime=setup.runtime, threads=setup.threads),
-            "precision": setup.precision,
-            "channels_last": setup.channels_last,
-            "options": dict(setup.options),
-            "cpus": None if job.cpus is None else list(job.cpus),
-            "export": dict(artifact.export or {}),
-            "reference": {
-                "setup": job.setup_of(job.reference).name,
-                "resolution": job.reference.resolution or job.resolution,
-            },
-            "loaded": started.get("details"),
-        }
-
-    @property
-    def _is_worthwhile(self) -> bool:
-        """Whether the reference and at least one artifact can still be timed."""
-        rest = (self._records[artifact.label] for artifact in self._job.artifacts)
-        return self._reference.reason is None and any(record.reason is None for record in rest)
-
-    def _is_precise(self, number: int) -> bool:
-        """Whether enough restarts were undisturbed and every ratio is as well known as was asked for.
-
-        Looked at now and then, and by a wider interval than the one that is told: who looks after every restart stops
-        by luck.
-        """
-        job = self._job
-        if (number - job.restarts) % _LOOK_EVERY:
-            return False
-        if sum(is_clean(restart.contended) for restart in self._restarts) < job.restarts:
-            return False
-        for artifact in job.artifacts:
-            if self._records[artifact.label].reason is None:
-                found = self._timed(artifact)
-                ratios = log_ratios(found.samples, found.reference_samples, kept_of(found))
-                low, high = bootstrap_interval(ratios, confidence=_STOP_CONFIDENCE)
-                if (high - low) / 2 > job.target:
-                    return False
-        return True
-
-    def _run_restart(self, number: int) -> bool:
-        """One restart from start to end; False when a child was lost and another restart must take its place."""
-        job = self._job
-        has_twin = job.twin == "always" or (job.twin == "first" and number == 0)
-        present = (job.reference, *((self._twin,) if has_twin else ()), *job.artifacts)
-        present = tuple(artifact for artifact in present if self._records[artifact.label].reason is None)
-        steps = len(present) * (2 + job.blocks)
-        done = sum(len(restart.present) * (2 + job.blocks) for restart in self._restarts)
-        told = 0
-
-        def tell() -> None:
-            nonlocal told
-            told += 1
-            if self._progress is not None:
-                left = max(job.restarts - number - 1, 0) * len((job.reference, *job.artifacts)) * (2 + job.blocks)
-                self._progress(done + min(told, steps), done + steps + left)
-
-        restart = Restart(job, number, present, self._records, self._command, self._monitor, tell)
-        try:
-            restart.run(self._restarts[0].first_window if self._restarts else None)
-        except LostError:
-            self._num_lost += 1
-            return False
-        for label, log in restart.logs.items():
-            if self._records[label].reason is None:
-                self._records[label].logs[number] = log
-        self._restarts.append(restart)
-        return True
-
-    def _look_into(self, artifact: JobArtifact) -> tuple[float, ...] | None:
-        """What an artifact of unknown origin should compute, if its check passes and its format can tell.
-
-        Raises:
-            RefusedError: the check says no; the message is why.
-            LostError: the child was lost over it.
-        """
-        job, limit_s = self._job, self._job.deadline_s
-        with Child(self._command) as child:
-            request = {"artifact": entry(artifact), "memory_mib": job.memory_mib, "paths": search_paths()}
-            child.ask("check", request, limit_s=limit_s)
-        if artifact.format not in _PLAIN_FORMATS or artifact.logits is not None:
-            return None
-        plain = next(name for name, runtime in RUNTIMES.items() if runtime.formats[0] == artifact.format)
-        setup = replace(job.setup_of(artifact), runtime=plain, precision="fp32", channels_last=False, options=())
-        with Child(self._command) as child:
-            child.ask("start", {**start_request(job, setup), "runner": "cpu"}, limit_s=limit_s)
-            request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution}
-            reply = child.ask("load", {**request, "is_plain": True}, limit_s=limit_s)
-        return tuple(numbers(reply.get("output")))
-
-    def _protocol(self, artifact: JobArtifact, shared: Sequence[Restart], logs: Sequence[Log]) -> dict[str, Any]:
-        job = self._job
-        names = (
-            *("restarts", "most_restarts", "blocks", "iterations", "visit_ms", "warmup_window", "warmup_least_ms"),
-            *("warmup_ms", "target", "limit_s", "repeats", "twin", "deadline_s", "memory_mib", "seed"),
-        )
-        details = logs[0].details if logs and isinstance(logs[0].details, dict) else {}
-        setup = job.setup_of(artifact)
-        return {
-            "version": PROTOCOL_VERSION,
-            "reference": {"label": job.reference.label, "sha256": job.reference.sha256},
-            "labels": [found.label for found in (job.reference, *job.artifacts)],
-            **{name: getattr(job, name) for name in names},
-            "setup": setup.name,
-            "form": artifact.form,
-            "architecture": artifact.architecture,
-            "limits": shared[0].started[setup]["limits"] if shared else None,
-            "children_lost": self._num_lost,
-            "start_ms": [value for restart in shared for value in restart.start_ms],
-            "operators": details.get("operators"),
-            "placement": details.get("placement"),
-            "output": {
-                "is_checked": self._records[artifact.label].logits is not None,
-                "errors": [log.output_error for log in logs],
-            },
-            "health": [restart.windows for restart in shared],
-            "processes": [{key: value for key, value in asdict(log).items() if key != "samples"} for log in logs],
-        }
+    found = record_session(
+        job,
+        is_enough=lambda known: is_precise(known, restarts=job.restarts, target=job.target),
+        command=command,
+        progress=progress,
+    )
+    return tuple(judged(measurement, target=job.target) for measurement in found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from bench.measure.child import Child, LostError, RefusedError
 from bench.measure.health import Monitor, Reading, Window, between, contention, throttling
 from bench.measure.job import Job, JobArtifact, Setup
-from bench.measure.verdict import check_output
+from bench.measure.outputs import check_output
 
 # Where `bench` itself is imported from, which sys.path may name as "the current folder".
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -42,9 +41,11 @@ _MOST_ITERATIONS = 2000
 # Shorter stretches cannot be judged: the kernel counts CPU time in ticks of 10 ms.
 _WINDOW_S = 0.5
 _GERUNDS = {"load": "loading", "warm": "warming up", "visit": "timing"}
+# Begins the reason of every artifact of a setup whose child never came as far as any of them.
+NOT_STARTED = "the child process could not start"
 
 
-@dataclass(slots=True)
+@dataclass
 class Log:
     """What one process did for one artifact; all times of runs in ns."""
 
@@ -59,7 +60,7 @@ class Log:
     samples: list[tuple[int, ...]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass
 class Record:
     """What is known about one artifact so far, with a log for each whole restart that it was part of."""
 
@@ -71,7 +72,7 @@ class Record:
     logs: dict[int, Log] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass
 class Restart:
     """One restart under way.
 
@@ -126,13 +127,14 @@ class Restart:
 
     def _start(self, stack: contextlib.ExitStack, setup: Setup) -> Child:
         begin = time.monotonic()
+        of_setup = [artifact for artifact in self.present if self.job.setup_of(artifact) == setup]
         try:
             child = stack.enter_context(Child(self.command, threads=setup.threads))
-            reply = child.ask("start", start_request(self.job, setup), limit_s=_START_LIMIT_S)
+            request = start_request(self.job, setup, num_artifacts=len(of_setup))
+            reply = child.ask("start", request, limit_s=_START_LIMIT_S)
         except (LostError, RefusedError) as error:
-            of_setup = [artifact for artifact in self.present if self.job.setup_of(artifact) == setup]
             for artifact in of_setup:
-                self.records[artifact.label].reason = f"the child process could not start ({self.where}): {error}"
+                self.records[artifact.label].reason = f"{NOT_STARTED} ({self.where}): {error}"
             raise LostError(str(error)) from error
         self.start_ms.append((time.monotonic() - begin) * 1e3)
         self.started[setup] = {"details": reply.get("details"), "limits": reply.get("limits")}
@@ -172,15 +174,14 @@ class Restart:
         if record.reason is not None or self.records[self.present[0].label].reason is not None:
             return
         try:
-            match work:
-                case "load":
-                    self._load(child, artifact, record, log)
-                case "warm":
-                    self._warm(child, artifact, record, log)
-                case _:
-                    samples = self._time(child, artifact, _SETTLE + (record.iterations or self.job.iterations))
-                    log.settle.append(list(samples[:_SETTLE]))
-                    log.samples.append(samples[_SETTLE:])
+            if work == "load":
+                self._load(child, artifact, record, log)
+            elif work == "warm":
+                self._warm(child, artifact, record, log)
+            else:
+                samples = self._time(child, artifact, _SETTLE + (record.iterations or self.job.iterations))
+                log.settle.append(list(samples[:_SETTLE]))
+                log.samples.append(samples[_SETTLE:])
         except (LostError, RefusedError) as error:
             record.reason = f"{_GERUNDS[work]} failed ({self.where}): {error}"
             if isinstance(error, LostError):
@@ -255,8 +256,8 @@ def numbers(output: Any) -> list[float]:
     return [float(value) for value in output]
 
 
-def start_request(job: Job, setup: Setup) -> dict[str, Any]:
-    """What a child needs to take its runtime on."""
+def start_request(job: Job, setup: Setup, *, num_artifacts: int) -> dict[str, Any]:
+    """What a child needs to take its runtime on, for so many artifacts."""
     return {
         "runtime": setup.runtime,
         "runner": job.runner,
@@ -267,6 +268,7 @@ def start_request(job: Job, setup: Setup) -> dict[str, Any]:
         "cpus": None if job.cpus is None else list(job.cpus),
         "resolution": job.resolution,
         "memory_mib": job.memory_mib,
+        "work_s": _START_LIMIT_S + num_artifacts * job.deadline_s,
         "seed": job.seed,
         "paths": search_paths(),
     }
@@ -285,8 +287,9 @@ def entry(artifact: JobArtifact) -> dict[str, Any]:
 
 def visiting_order(count: int, blocks: int, *, seed: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """The order in which each block visits `count` things: random, and reversed in each second block."""
-    random = np.random.default_rng(list(seed))
+    # Of a text, since tuples are no seeds; the same in every release of Python, as `random` promises for these calls.
+    source = random.Random(" ".join(map(str, seed)))
     order: tuple[int, ...] = ()
     for block in range(blocks):
-        order = order[::-1] if block % 2 else tuple(int(index) for index in random.permutation(count))
+        order = order[::-1] if block % 2 else tuple(sorted(range(count), key=lambda index: source.random()))
         yield order

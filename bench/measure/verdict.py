@@ -36,44 +36,9 @@ VERDICTS = (
     "valid",
 )
 
-# Relative difference of logits that rounding explains: float32 in another order of summation is some 1e-6.
-LARGEST_ERROR = 1e-3
-# Half precision: the same class, and logits that point the same way.
-LEAST_COSINE = 0.99
 _STEADY_DRIFT = 0.02
 _LEAST_FOR_DRIFT = 8
 _THROTTLED_SHARE = 0.25
-
-
-def check_output(found: Sequence[float], expected: Sequence[float], *, precision: str) -> tuple[float, str | None]:
-    """The difference of an output from what it should be, and why that is too much (None: it is not).
-
-    Args:
-        found: what the runtime computed, flat.
-        expected: the reference logits of the same picture.
-        precision: "fp32" is held to `LARGEST_ERROR` (relative), others to top-1 and `LEAST_COSINE`.
-    """
-    if len(found) != len(expected):
-        return math.inf, f"its output has {len(found)} numbers, the network's has {len(expected)}"
-    one, other = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
-    scale = float(np.linalg.norm(other))
-    error = float(np.linalg.norm(one - other)) / scale if scale else float(np.linalg.norm(one))
-    if precision == "fp32":
-        reason = (
-            f"its output differs from the network's by {error:.1e} (relative); at most {LARGEST_ERROR:.0e} is right; "
-            "export it again, or try another runtime"
-        )
-        return error, None if error <= LARGEST_ERROR else reason
-    lengths = float(np.linalg.norm(one)) * scale
-    cosine = float(one @ other) / lengths if lengths else 0.0
-    if int(one.argmax()) != int(other.argmax()):
-        return error, f"in {precision} it names class {int(one.argmax())}, the network class {int(other.argmax())}"
-    if not cosine >= LEAST_COSINE:
-        return (
-            error,
-            f"in {precision} the cosine of its logits with the network's is {cosine:.3f}; {LEAST_COSINE} is right",
-        )
-    return error, None
 
 
 def misplaced(details: Mapping[str, Any]) -> str | None:
@@ -88,18 +53,17 @@ def misplaced(details: Mapping[str, Any]) -> str | None:
     return f"{placement.get(wanted, 0)} operators ran on {wanted}, {told}"
 
 
-def judge(
-    measurement: Measurement, windows: Sequence[Mapping[str, Any]], details: Mapping[str, Any], *, target: float
-) -> tuple[str, str | None]:
+def judge(measurement: Measurement, *, target: float) -> tuple[str, str | None]:
     """Verdict and reason of a measurement whose samples are complete and whose output is right.
 
     Args:
-        measurement: with any verdict that has figures.
-        windows: what the health monitor said of each stretch, with "contention" and "throttling" as words or None.
-        details: what the runtime told when it loaded the artifact.
+        measurement: with any verdict that has figures, and a protocol that holds where operators ran ("placement",
+            "wanted_placement") and what the health monitor said of each stretch of each restart ("health", with
+            "contention" and "throttling" as words or None).
         target: half width of the ratio's interval that was aimed at.
     """
-    if reason := misplaced(details):
+    windows = [window for restart in measurement.protocol["health"] for window in restart]
+    if reason := misplaced(measurement.protocol):
         return "partial_placement", reason
     throttled = [window["throttling"] for window in windows if window["throttling"]]
     if len(throttled) > _THROTTLED_SHARE * len(windows):

@@ -9,9 +9,14 @@ a line goes out:
     {"ask": "load", "artifact": {...}}               -> {"details": {...}, "load_ms": ..., "output": [...], ...}
     {"ask": "time", "label": ..., "iterations": 4}   -> {"samples": [ns, ns, ns, ns]}
 
-or `{"error": "why"}`, after which it goes on. It ends with the end of its input. This file imports the
-standard library only, so that a child is ready to load after the import of its runtime, and so that it can
-be sent to a device alone with the files in `runtimes/` and `checks/`.
+or `{"error": "why"}`, after which it goes on. It ends with the end of its input, on Linux with its supervisor, and
+in any case some seconds after the deadline of what it is busy with. This file imports the standard library only, so
+that a child is ready to load after the import of its runtime, and so that it can be sent to a device alone with
+`isolation.py` and the files in `runtimes/` and `checks/`, or in one file with them.
+
+With `--isolated` it gives up more before it opens a file (`isolation.py`): rising in rights, and, where Linux lets an
+ordinary user do so, the network and other processes; what it starts ends with it. No filter of system calls is used,
+which before Linux 5.16 slows down what it is put upon.
 """
 
 from __future__ import annotations
@@ -20,13 +25,16 @@ import contextlib
 import ctypes
 import gc
 import hashlib
+import importlib
 import importlib.util
 import json
+import math
 import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,6 +66,8 @@ _LARGEST_FILE_MIB = 2048
 _LARGEST_OUTPUT = 100_000
 # The supervisor kills a late child; this is for a child whose supervisor is gone.
 _ALARM_MARGIN_S = 5.0
+# Of CPU time, between the signal that can be caught and the one that cannot.
+_LAST_S = 5
 
 Request = dict[str, Any]
 
@@ -66,6 +76,7 @@ class Worker:
     """The loaded models of one process."""
 
     def __init__(self) -> None:
+        self.isolation: dict[str, bool] = {}
         self._models: dict[str, Any] = {}
         self._settings: Request = {}
         self._runtime: ModuleType | None = None
@@ -85,7 +96,7 @@ class Worker:
     def check(self, request: Request) -> Request:
         """Looks into a file of unknown origin before any runtime does."""
         self._settings = request
-        _limit(request["memory_mib"])
+        _limit(request["memory_mib"], request.get("work_s"))
         _find_packages(request)
         artifact = request["artifact"]
         content = _read(artifact)
@@ -99,12 +110,12 @@ class Worker:
         """Takes the limits on, then imports the runtime."""
         self._settings = request
         # CUDA and compiled code reserve terabytes of addresses.
-        limits = _limit(None if request["runner"] == "cuda" else request["memory_mib"])
+        limits = _limit(None if request["runner"] == "cuda" else request["memory_mib"], request.get("work_s"))
         if request.get("cpus"):
             os.sched_setaffinity(0, request["cpus"])
         _find_packages(request)
         self._runtime = _import("runtimes", RUNTIMES[request["runtime"]])
-        return {"details": self._runtime.start(request), "limits": limits}
+        return {"details": self._runtime.start(request), "limits": {**limits, **self.isolation}}
 
     def load(self, request: Request) -> Request:
         """Reads, compares the hash, loads one artifact, and runs it once."""
@@ -144,15 +155,21 @@ class Worker:
         return {"samples": samples}
 
 
-def main() -> None:
-    """Answers requests until the input ends."""
+def main(words: Sequence[str] = ()) -> None:
+    """Answers requests until the input ends; `words` are those of the command line."""
+    isolation = _import("isolation.py")
+    isolation.end_with_supervisor()
     # A runtime that prints would break the replies: they keep the pipe, and stdout goes where stderr goes.
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
-    worker = Worker()
+    worker, is_to_be_isolated = Worker(), "--isolated" in words
     for line in sys.stdin:
         request = json.loads(line)
+        if is_to_be_isolated:  # before anything has a thread, or a timer
+            # The driver of CUDA may start a program as root.
+            worker.isolation = isolation.isolate(keeps_rights=request.get("runner") == "cuda")
+            is_to_be_isolated = False
         signal.setitimer(signal.ITIMER_REAL, request["limit_s"] + _ALARM_MARGIN_S)
         replies.write(json.dumps(worker.answer(request)) + "\n")
         replies.flush()
@@ -197,9 +214,12 @@ def _find_packages(request: Request) -> None:
     sys.path.extend(path for path in request["paths"] if path not in sys.path)
 
 
-def _import(folder: str, name: str) -> ModuleType:
-    path = Path(__file__).resolve().parent / folder / name
-    spec = importlib.util.spec_from_file_location(f"bench_{folder}_file", path)
+def _import(*place: str) -> ModuleType:
+    """A file beside this one, or below."""
+    path = Path(__file__).resolve().parent.joinpath(*place)
+    if not path.is_file():  # this is the one file of an agent, which has it inside
+        return importlib.import_module(".".join(("bench", "measure", *place[:-1], path.stem)))
+    spec = importlib.util.spec_from_file_location(f"bench_{path.stem}_file", path)
     assert spec is not None  # the file is ours
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -207,22 +227,33 @@ def _import(folder: str, name: str) -> ModuleType:
     return module
 
 
-def _limit(memory_mib: int | None) -> dict[str, int]:
-    """Sets resource limits, returns those that took; None for CUDA, which reserves terabytes of addresses."""
+def _limit(memory_mib: int | None, work_s: float | None) -> dict[str, int]:
+    """Sets resource limits, returns those that took.
+
+    Args:
+        memory_mib: of addresses; None for CUDA, which reserves terabytes of them.
+        work_s: that all requests together may take; unlike the alarm, what comes of it holds for whatever this process
+            starts, too. None: as long as it likes.
+    """
     wanted = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": _FILE_MIB * _MIB, "RLIMIT_NOFILE": _OPEN_FILES}
     if memory_mib is not None:
         wanted["RLIMIT_AS"] = memory_mib * _MIB
+    if work_s is not None:
+        wanted["RLIMIT_CPU"] = math.ceil((work_s + _ALARM_MARGIN_S) * (os.cpu_count() or 1))
     taken = {}
     for name, value in wanted.items():
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        hard = sys.maxsize if hard == resource.RLIM_INFINITY else hard
+        value = min(value, hard)
+        # Time that is over is told by a signal of its own (SIGXCPU) before that which nobody can be deaf to.
+        hard = min(value + _LAST_S, hard) if name == "RLIMIT_CPU" else value
         # macOS refuses a limit on address space; the reply says what holds.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (value, hard))
             taken[name] = value
     return taken
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -146,6 +146,7 @@ def fit_from_store(
     store: Source,
     fingerprint: Mapping[str, Any],
     *,
+    runner: str | None = None,
     reference_ms: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> Calibration:
@@ -153,12 +154,13 @@ def fit_from_store(
 
     Args:
         fingerprint: of the runner; names runner, runtime and threads as well.
+        runner: its name in the store where the fingerprint names the kind of the device: a registered one's.
 
     Raises:
         MeasureError: as `calibrate`.
     """
     records = store.all_measurements(
-        runner=fingerprint["runner"], runtime=fingerprint["runtime"], threads=fingerprint["threads"]
+        runner=runner or fingerprint["runner"], runtime=fingerprint["runtime"], threads=fingerprint["threads"]
     )
     architectures = {
         trial.architecture_id: trial.architecture for study in store.studies() for trial in store.trials(study.id)

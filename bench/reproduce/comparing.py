@@ -63,7 +63,7 @@ def _row(model: Named, found: Measurement, first: Measurement, store: Reader | N
         pair=compare(first, found) if is_pair else None,
         differences=() if found is first else why_not_comparable(first, found),
         verdict=found.verdict + (f": {found.reason}" if found.reason else ""),
-        memory_mib=None if found.runner == "cuda" else found.memory_mib,
+        memory_mib=None if found.device_kind == "cuda" else found.memory_mib,
         accuracy=accuracy,
         accuracy_of=told,
     )

@@ -54,7 +54,7 @@ def _is_device(device: str, found: Measurement) -> bool:
 
 def _devices(found: Measurement) -> Iterator[str]:
     """Names of what the measurement ran on, as the system and the driver give them."""
-    if found.runner == "cuda":
+    if found.device_kind == "cuda":
         yield from (str(gpu.get("name", "")) for gpu in found.fingerprint.get("gpus") or ())
     else:
         yield str((found.fingerprint.get("machine") or {}).get("cpu") or "")

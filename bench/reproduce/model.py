@@ -17,7 +17,7 @@ from bench.reproduce.proofs import proof_findings
 from bench.reproduce.published import figures
 from bench.reproduce.sessions import UNTIMED, Session, as_plain, circumstances, place_of, time_together
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import Named, find_model
 
 # FastViT-T8 and two opponents are known to 1 % in half of it (2 vCPUs, 2026).

@@ -14,7 +14,8 @@ from bench.errors import ExportError, FoldError, MeasureError, MissingExtra, Net
 from bench.measure import Comparison, Measurement, compare, fingerprint, summarise
 from bench.measure.stats import kept_of, noise_floor
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions, measure_models
+from bench.study.conditions import Conditions
+from bench.study.measuring import measure_models
 from bench.study.models import Named
 from bench.version import __version__
 
@@ -56,7 +57,7 @@ class Session:
     def memory_mib(self, label: str) -> float | None:
         """Peak resident memory of a run of `label`; None on a GPU, whose own memory that is not."""
         found = self.measurements[label]
-        return None if found.runner == "cuda" else found.memory_mib
+        return None if found.device_kind == "cuda" else found.memory_mib
 
     @property
     def noise_floor(self) -> float | None:
@@ -110,10 +111,7 @@ def place_of(conditions: Conditions) -> str:
 
 def circumstances(places: Sequence[Conditions]) -> dict[str, Any]:
     """The fingerprint of a report: machine and software, and under `places` what is timed with in each."""
-    timed = {}
-    for place in places:
-        setup = place.setups()[0]
-        timed[place_of(place)] = fingerprint(runner=place.runner, runtime=setup.runtime, threads=setup.threads)
+    timed = {place_of(place): place.circumstances() for place in places}
     return {**fingerprint(), "bench": __version__, "places": timed}
 
 

@@ -24,7 +24,7 @@ from bench.reproduce.published import Figure, figures
 from bench.reproduce.ratios import latencies, printed_latency, sources
 from bench.reproduce.sessions import UNTIMED, Session, as_plain, circumstances, latency_words, time_together
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import Named, find_model, reference_points
 
 # Of one network's share of a session.

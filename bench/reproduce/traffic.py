@@ -16,7 +16,7 @@ from bench.reproduce.findings import Finding, Report, failed, not_run
 from bench.reproduce.sessions import UNTIMED, Session, circumstances, pair_words, place_of, time_together, within
 from bench.reproduce.work import Work
 from bench.space import Architecture
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import reference_point
 
 RESOLUTIONS = (256, 512, 1024)

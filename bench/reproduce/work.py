@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.measure import Measurement
-from bench.measure.protocol import Progress
-from bench.study.measuring import Conditions
+from bench.measure.session import Progress
+from bench.study.conditions import Conditions
 
 
 def _say_nothing(text: str) -> None:

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench.measure.child import Child, LostError, RefusedError
+from bench.measure.child import Child, LostError, RefusedError, end_children
 
 LIMIT_S = 30.0
 
@@ -140,3 +141,38 @@ def test_busy_orphan_is_ended_by_its_own_alarm() -> None:
     settings = {"runtime": "onnxruntime", "runner": "cpu", "threads": 1, "memory_mib": 16384, "paths": []}
     with Child() as child, pytest.raises(LostError, match="its process was ended by SIGALRM"):
         child.ask("start", {**settings, "limit_s": -4.99}, limit_s=LIMIT_S)
+
+
+def test_children_can_be_ended_by_another_thread(scripted: tuple[str, ...]) -> None:
+    with Child(scripted) as child, Child(scripted) as other:
+        ask(other, "sound")
+        timer = threading.Timer(0.2, end_children)
+        timer.start()
+        with pytest.raises(LostError, match="its process was ended by SIGKILL"):
+            ask(child, "hang")
+        timer.join()
+        with pytest.raises(LostError):
+            ask(other, "sound")
+    end_children()  # none is left
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+def test_busy_child_of_a_killed_supervisor_ends() -> None:
+    script = """
+import sys
+from bench.measure.child import Child
+with Child() as child:
+    settings = {"runtime": "onnxruntime", "runner": "cpu", "threads": 1, "memory_mib": 16384, "paths": sys.path}
+    child.ask("start", settings, limit_s=100.0)
+    print(child.pid, flush=True)
+    input()
+"""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        orphan = int(supervisor.stdout.readline())
+        os.kill(orphan, signal.SIGSTOP)  # like a busy one, it does not see the end of its input
+        supervisor.kill()
+    assert has_ended(orphan)

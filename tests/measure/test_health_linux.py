@@ -137,6 +137,15 @@ def test_time_of_a_process_falls_back_to_ticks(tmp_path: Path) -> None:
     assert found.used(pid) == (22, pytest.approx((14 + 15 + 16 + 17) * TICK_S))
 
 
+def test_children_are_found_where_the_kernel_does_not_list_them(tmp_path: Path) -> None:
+    parents = {7: 1, 8: 7, 9: 8, 10: 1}
+    tree = {f"proc/{pid}/stat": f"{pid} (a b) S {parent} {'0 ' * 48}" for pid, parent in parents.items()}
+    without = write(tmp_path / "without", {**tree, "proc/thread-self/stat": ""})
+    assert without.family([7]) == {7, 8, 9}
+    lists = {"proc/7/task/7/children": "8 ", "proc/8/task/8/children": "9 ", "proc/thread-self/children": ""}
+    assert write(tmp_path / "with", {**tree, **lists}).family([7]) == {7, 8, 9}
+
+
 def test_real_machine() -> None:
     found = Linux()
     busy_s, _ = found.cpus()

@@ -31,7 +31,8 @@ def by_label(measurements: tuple[Measurement, ...]) -> dict[str, Measurement]:
 
 
 def test_every_artifact_is_timed_in_every_process_and_block(job: MakeJob, convolution: MakeOnnx) -> None:
-    work = job(convolution("a"), convolution("b", layers=2), restarts=2, blocks=3, iterations=4)
+    # Two at most: a busy machine would have disturbed ones made up for.
+    work = job(convolution("a"), convolution("b", layers=2), restarts=2, most_restarts=2, blocks=3, iterations=4)
     measurements = measure(work)
     assert [measurement.label for measurement in measurements] == ["a", "b"]
     for measurement in measurements:
@@ -47,7 +48,7 @@ def test_every_artifact_is_timed_in_every_process_and_block(job: MakeJob, convol
 
 def test_twin_is_the_reference_loaded_once_more(job: MakeJob, convolution: MakeOnnx) -> None:
     for twin, processes in (("always", [2, 2]), ("first", [2, 0]), ("never", [0, 0])):
-        (measurement,) = measure(job(convolution("a"), restarts=2, twin=twin))
+        (measurement,) = measure(job(convolution("a"), restarts=2, most_restarts=2, twin=twin))
         assert [len(process) for process in measurement.twin_samples] == processes
         assert (summarise(measurement).noise_floor is None) == (twin == "never")
 
@@ -62,8 +63,9 @@ def test_restarts_go_on_until_the_target_is_met_or_the_number_is(job: MakeJob, c
     assert len(met.samples) == 2 or any(flag for process in met.contended for flag in process)
     (late,) = measure(job(convolution("a"), target=1e-9, limit_s=1e-6, **aims))
     assert len(late.samples) == 1
-    assert late.verdict == "not_converged"
-    assert "1 restarts of at least 2 before the time was over" in (late.reason or "")
+    if not any(late.contended[0]):  # which is told of first
+        assert late.verdict == "not_converged"
+        assert "1 restarts of at least 2 before the time was over" in (late.reason or "")
 
 
 def test_visit_is_made_as_long_as_asked_for(job: MakeJob, convolution: MakeOnnx) -> None:

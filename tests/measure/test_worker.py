@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench.measure import measure, worker
+from bench.measure import isolation, measure, worker
 from bench.measure.catalogue import RUNTIMES
-from bench.measure.child import Child, RefusedError
+from bench.measure.child import ISOLATED_WORKER, Child, RefusedError
 from bench.measure.protocol import _measure
 
 from .conftest import MakeJob, MakeOnnx
@@ -46,16 +48,21 @@ def load(task):
             raise MemoryError
         case b"lines":
             raise RuntimeError("one\\n  two\\n" + "x" * 5000)
+        case b"network":
+            import socket
+            port = int(task["artifact"]["label"])
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
     return Model()
 """
 
 
 @pytest.fixture
 def talkative(tmp_path: Path) -> tuple[str, ...]:
-    """The worker, copied alone to another place as for a device, beside a runtime that misbehaves."""
+    """The worker, copied to another place as for a device, beside a runtime that misbehaves."""
     folder = tmp_path / "device"
     (folder / "runtimes").mkdir(parents=True)
-    shutil.copy(worker.__file__, folder)
+    for module in (worker, isolation):
+        shutil.copy(str(module.__file__), folder)
     (folder / "runtimes" / "onnx_runtime.py").write_text(RUNTIME)
     return (sys.executable, "-I", str(folder / "worker.py"))
 
@@ -112,3 +119,32 @@ def test_model_of_a_file_that_is_gone_is_refused(job: MakeJob, convolution: Make
     (measurement,) = measure(work)
     assert measurement.reason is not None
     assert "loading failed (restart 1 of 1): FileNotFoundError: " in measurement.reason
+
+
+def test_isolated_worker_reaches_nobody_and_gains_no_rights(talkative: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(b"network")
+    digest = worker.hashlib.sha256(b"network").hexdigest()
+    settings = {"runtime": "onnxruntime", "runner": "cpu", "memory_mib": 4096, "paths": []}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        artifact = {"label": str(listener.getsockname()[1]), "format": "onnx", "path": str(path), "sha256": digest}
+        with Child(talkative) as child:
+            assert "has_network" not in child.ask("start", settings, limit_s=LIMIT_S)["limits"]
+            child.ask("load", {"artifact": artifact}, limit_s=LIMIT_S)
+        with Child((*talkative, "--isolated")) as child:
+            limits = child.ask("start", settings, limit_s=LIMIT_S)["limits"]
+            assert limits["may_gain_rights"] is (sys.platform != "linux")
+            status = Path(f"/proc/{child.pid}/status")
+            if limits["has_network"]:
+                pytest.skip("this system lets nobody make a network namespace")
+            with pytest.raises(RefusedError, match="unreachable"):
+                child.ask("load", {"artifact": artifact}, limit_s=LIMIT_S)
+            told = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    assert (told["NoNewPrivs"].strip(), int(told["CapEff"], 16)) == ("1", 0)
+    assert told["Uid"].split()[0] == str(os.getuid())
+
+
+def test_isolated_worker_times_a_network(job: MakeJob, convolution: MakeOnnx) -> None:
+    (measurement,) = _measure(job(convolution("a")), command=ISOLATED_WORKER, progress=None)
+    assert measurement.has_figures, measurement.reason
+    assert measurement.memory_mib is None or measurement.memory_mib >= 0

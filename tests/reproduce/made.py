@@ -13,7 +13,7 @@ from bench.measure import Measurement
 from bench.measure.measurement import Samples
 from bench.networks.models import Model
 from bench.reproduce.sessions import Session
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import Named
 
 PLACE = "cpu, onnxruntime"

@@ -7,7 +7,7 @@ from bench.reproduce.claims import brief, pair_of, pairs, reproduce_pair
 from bench.reproduce.findings import Finding
 from bench.reproduce.published import Claim, claims
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import reference_points
 
 from .made import Timing, measurement

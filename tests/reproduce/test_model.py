@@ -14,7 +14,7 @@ from bench.reproduce import model as module
 from bench.reproduce import sessions
 from bench.reproduce.model import reproduce_model
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import find_model
 
 from .made import Timing

@@ -10,7 +10,7 @@ from bench.networks.models import TimmModel
 from bench.reproduce import sessions
 from bench.reproduce.sessions import as_plain, circumstances, latency_words, time_together, within
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.version import __version__
 
 from .made import PLACE, Timing, measurement, session

@@ -7,7 +7,7 @@ from bench.reproduce import sessions, table
 from bench.reproduce.findings import Finding, Report
 from bench.reproduce.table import LIMIT_S, TableRow, parts, reproduce_rows, rows, subject
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 
 from .made import Timing, measurement
 

@@ -5,7 +5,7 @@ import pytest
 from bench.reproduce import sessions, traffic
 from bench.reproduce.traffic import MIXERS, RESOLUTIONS, parts, reproduce_part, with_mixer
 from bench.reproduce.work import Work
-from bench.study.measuring import Conditions
+from bench.study.conditions import Conditions
 from bench.study.models import reference_point
 
 from .made import Timing

@@ -118,7 +118,7 @@ def _check_opsets(model: Any, limits: dict[str, int]) -> int:
         domains = ["" if entry.domain in _STANDARD else entry.domain for entry in entries]
         if len(set(domains)) < len(domains):
             raise ValueError("two opsets of one domain; one for each domain is allowed")
-        for domain, entry in zip(domains, entries, strict=True):
+        for domain, entry in zip(domains, entries):
             if domain == "" and not first <= entry.version <= last:
                 raise ValueError(f"opset {entry.version}; {first} to {last} are allowed")
     found = [int(entry.version) for entry in model.opset_import if entry.domain in _STANDARD]
@@ -186,19 +186,18 @@ class _Walk:
             stack.extend((item, depth, body) for item in children)
 
     def _visit(self, kind: str, message: Any, depth: int, body: _Key) -> None:
-        match kind:
-            case "TensorProto":
-                self._visit_tensor(message)
-            case "SparseTensorProto":  # a runtime makes it dense
-                self._count_constant(message.dims, message.values.data_type, message.values.name)
-            case "NodeProto":
-                self._visit_node(message, depth, body)
-            case "GraphProto":
-                _at_most(depth, self._limits["depth"], "graphs in graphs to depth", "")
-            case "FunctionProto" if body[0] in ("", _MICROSOFT):
-                raise ValueError(f"function {_operator(body)} in a reserved domain; a domain of its own is allowed")
-            case "TrainingInfoProto":
-                raise ValueError("training information; a model for inference is allowed")
+        if kind == "TensorProto":
+            self._visit_tensor(message)
+        elif kind == "SparseTensorProto":  # a runtime makes it dense
+            self._count_constant(message.dims, message.values.data_type, message.values.name)
+        elif kind == "NodeProto":
+            self._visit_node(message, depth, body)
+        elif kind == "GraphProto":
+            _at_most(depth, self._limits["depth"], "graphs in graphs to depth", "")
+        elif kind == "FunctionProto" and body[0] in ("", _MICROSOFT):
+            raise ValueError(f"function {_operator(body)} in a reserved domain; a domain of its own is allowed")
+        elif kind == "TrainingInfoProto":
+            raise ValueError("training information; a model for inference is allowed")
 
     def _visit_node(self, node: Any, depth: int, body: _Key) -> None:
         self._num_nodes += 1

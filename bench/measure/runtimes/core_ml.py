@@ -136,7 +136,7 @@ def input_and_output(specification: Any, resolution: int) -> tuple[str, str]:
     inputs, outputs = specification.description.input, specification.description.output
     found = [(list(item.type.multiArrayType.shape), item.type.multiArrayType.dataType) for item in inputs]
     if found != [(wanted, float32)] or len(outputs) != 1:
-        told = ", ".join(f"{item.name} {shape}" for item, (shape, _) in zip(inputs, found, strict=True)) or "none"
+        told = ", ".join(f"{item.name} {shape}" for item, (shape, _) in zip(inputs, found)) or "none"
         raise ValueError(
             f"it has inputs {told} and {len(outputs)} outputs; one float32 input of shape {wanted} and one output are "
             "needed; export it so"

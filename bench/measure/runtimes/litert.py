@@ -94,11 +94,12 @@ def describe(nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
             inside.add(makers[tensor]["index"])
             pending += [int(needed) for needed in makers[tensor]["inputs"]]
     operators = Counter(node["op_name"] for node in nodes if node["op_name"] != _DELEGATE)
-    places = {"XNNPACK": len(inside), "CPU": operators.total() - len(inside)}
+    num_operators = sum(operators.values())
+    places = {"XNNPACK": len(inside), "CPU": num_operators - len(inside)}
     return {
         "operators": dict(sorted(operators.items())),
         "placement": {place: count for place, count in places.items() if count},
-        "delegates": len(nodes) - operators.total(),
+        "delegates": len(nodes) - num_operators,
     }
 
 

@@ -140,7 +140,7 @@ def _input_shape(session: ort.InferenceSession, resolution: int) -> tuple[int, .
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != len(wanted):
         found = ", ".join(f"{item.name} {item.type} {item.shape}" for item in inputs) or "none"
         raise ValueError(f"its inputs are {found}; one float32 input of shape {list(wanted)} is needed; export it so")
-    fixed = [(have, want) for have, want in zip(inputs[0].shape, wanted, strict=True) if isinstance(have, int)]
+    fixed = [(have, want) for have, want in zip(inputs[0].shape, wanted) if isinstance(have, int)]
     if any(have != want for have, want in fixed):
         raise ValueError(
             f"its input is {inputs[0].shape}, the job times {list(wanted)}; give --resolution, or export it so"

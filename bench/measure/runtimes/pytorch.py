@@ -58,12 +58,12 @@ class TorchModel:
         # torch declares neither Event nor cudnn.version with types.
         events = [torch.cuda.Event(enable_timing=True) for _ in range(2 * iterations)]  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
-        for begin, end in zip(events[::2], events[1::2], strict=True):
+        for begin, end in zip(events[::2], events[1::2]):
             begin.record()
             self._output = self._run(self._picture)
             end.record()
         torch.cuda.synchronize()
-        pairs = zip(events[::2], events[1::2], strict=True)
+        pairs = zip(events[::2], events[1::2])
         return [round(begin.elapsed_time(end) * _NS_PER_MS) for begin, end in pairs]
 
 

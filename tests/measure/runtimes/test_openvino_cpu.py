@@ -6,7 +6,8 @@ from types import ModuleType
 import pytest
 from networks.formats.made import exported
 
-from bench.measure.verdict import check_output, misplaced
+from bench.measure.outputs import check_output
+from bench.measure.verdict import misplaced
 
 from .exported_task import check_model, runtime_file, task_of
 
