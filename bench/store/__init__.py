@@ -1,10 +1,25 @@
-"""The store: every study, trial, score and measurement in one SQL database (SQLite, or PostgreSQL by URL)."""
+"""The store: studies, trials, scores, measurements and the fleet in one SQL database (SQLite, or PostgreSQL by URL)."""
 
 from bench.store.database import Store
+from bench.store.fleet import EnrolmentError, FleetStore, KeyReusedError, StaleFenceError, UnknownError, open_fleet
+from bench.store.fleet_records import (
+    FINISHED_JOB,
+    AttemptRecord,
+    AttemptStatus,
+    JobEventKind,
+    JobEventRecord,
+    JobRecord,
+    JobStatus,
+    RunnerRecord,
+    RunnerStatus,
+    TokenKind,
+    TokenRecord,
+)
 from bench.store.opening import open_store
 from bench.store.reader import Reader
 from bench.store.records import (
     BASELINES,
+    LATENCY,
     ArtifactRecord,
     EventRecord,
     Json,
@@ -15,21 +30,43 @@ from bench.store.records import (
     StudyStatus,
     TrialRecord,
     TrialStatus,
+    is_latency,
+    latency_figure,
 )
 
 __all__ = [
     "BASELINES",
+    "FINISHED_JOB",
+    "LATENCY",
     "ArtifactRecord",
+    "AttemptRecord",
+    "AttemptStatus",
+    "EnrolmentError",
     "EventRecord",
+    "FleetStore",
+    "JobEventKind",
+    "JobEventRecord",
+    "JobRecord",
+    "JobStatus",
     "Json",
+    "KeyReusedError",
     "MeasurementRecord",
     "Reader",
     "ReportRecord",
+    "RunnerRecord",
+    "RunnerStatus",
     "ScoreRecord",
+    "StaleFenceError",
     "Store",
     "StudyRecord",
     "StudyStatus",
+    "TokenKind",
+    "TokenRecord",
     "TrialRecord",
     "TrialStatus",
+    "UnknownError",
+    "is_latency",
+    "latency_figure",
+    "open_fleet",
     "open_store",
 ]

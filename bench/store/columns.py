@@ -55,6 +55,16 @@ class JsonPoints(TypeDecorator[tuple[Json, ...]]):
         return None if value is None else tuple(value)
 
 
+class JsonTexts(TypeDecorator[tuple[str, ...]]):
+    """A JSON array of texts, read back as a tuple."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> tuple[str, ...] | None:
+        return None if value is None else tuple(value)
+
+
 class CompressedJson(TypeDecorator[Json]):
     """JSON in zlib: raw samples are long rows of similar integers and shrink to about a third."""
 

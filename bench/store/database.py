@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from bench.errors import StoreError
 from bench.store import queries
-from bench.store.engine import WRITES
 from bench.store.location import Location
 from bench.store.reader import Reader
 from bench.store.records import (
@@ -81,18 +78,8 @@ class Store(Reader):
         timeout_s: float,
         clock: Callable[[], datetime],
     ) -> None:
-        super().__init__(engine, location, timeout_s=timeout_s)
-        self.read_only = read_only
-        self._writer = engine.execution_options(**{WRITES: True})
+        super().__init__(engine, location, read_only=read_only, timeout_s=timeout_s)
         self._clock = clock
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def create_study(
         self,
@@ -376,17 +363,6 @@ class Store(Reader):
             queries.study_row(session, study_id, lock=True)
             row = self._append(session, kind, data, study_id=study_id, trial_id=trial_id)
             return queries.to_record(EventRecord, row)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        if self.read_only:
-            raise StoreError(
-                f"database {self.location} was opened for reading; allowed: reading;"
-                f" open it again without read_only to write"
-            )
-        with self._session(self._writer) as session:
-            yield session
-            session.commit()
 
     def _changed(self, session: Session, trial: TrialRow, kind: str, data: Json) -> TrialRecord:
         self._append(session, kind, data, study_id=trial.study_id, trial_id=trial.id)

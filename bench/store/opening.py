@@ -6,14 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from bench.store import schema
 from bench.store.database import Store
 from bench.store.engine import connect
 from bench.store.faults import explained
-from bench.store.location import locate
+from bench.store.location import Location, locate
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The time now, aware."""
     return datetime.now(UTC)
 
 
@@ -22,7 +25,7 @@ def open_store(
     *,
     read_only: bool = False,
     timeout_s: float = 30.0,
-    clock: Callable[[], datetime] = _utc_now,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Store:
     """Open, and create or migrate as needed, the database at a path or SQLAlchemy URL.
 
@@ -37,6 +40,12 @@ def open_store(
         StoreError: nothing usable is there, it is locked, or its schema is newer than this version.
         MissingExtra: the driver of the URL is not installed.
     """
+    engine, location = prepared(url_or_path, read_only=read_only, timeout_s=timeout_s)
+    return Store(engine, location, read_only=read_only, timeout_s=timeout_s, clock=clock)
+
+
+def prepared(url_or_path: str | Path | None, *, read_only: bool, timeout_s: float) -> tuple[Engine, Location]:
+    """An engine of a database with this version's schema, and where it lies; it raises as `open_store` does."""
     location = locate(url_or_path, read_only=read_only)
     engine = connect(location, read_only=read_only, timeout_s=timeout_s)
     try:
@@ -45,4 +54,4 @@ def open_store(
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, location, read_only=read_only, timeout_s=timeout_s, clock=clock)
+    return engine, location

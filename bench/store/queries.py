@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.errors import StoreError, nearest
+from bench.store.fleet_records import AttemptRecord, JobEventRecord, JobRecord, RunnerRecord, TokenRecord
 from bench.store.records import (
     ArtifactRecord,
     EventRecord,
@@ -40,6 +41,11 @@ Record = TypeVar(
     MeasurementRecord,
     ReportRecord,
     EventRecord,
+    TokenRecord,
+    RunnerRecord,
+    JobRecord,
+    AttemptRecord,
+    JobEventRecord,
 )
 _NUM_NAMES_SHOWN = 10
 _NUMBER = re.compile(r"[0-9]{1,9}")

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
-
 from bench.store import queries
-from bench.store.faults import explained, is_busy
-from bench.store.location import Location
 from bench.store.records import (
     ArtifactRecord,
     EventRecord,
@@ -22,21 +12,11 @@ from bench.store.records import (
     StudyRecord,
     TrialRecord,
 )
+from bench.store.sessions import Sessions
 
-_RETRY_S = 0.01
 
-
-class Reader:
+class Reader(Sessions):
     """The reading half of a store; what reports need."""
-
-    def __init__(self, engine: Engine, location: Location, *, timeout_s: float) -> None:
-        self.location = location
-        self._engine = engine
-        self._timeout_s = timeout_s
-
-    def close(self) -> None:
-        """Give the connections back; SQLite then folds its log into the one database file."""
-        self._engine.dispose()
 
     def study(self, name: str) -> StudyRecord:
         """The study of this name; an unknown one is an error that gives the nearest."""
@@ -116,33 +96,3 @@ class Reader:
         """What happened in a study, in order; `after` gives only what is newer than that sequence number."""
         with self._reading() as session:
             return queries.events(session, queries.study_row(session, study_id).id, after=after)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with self._session(self._engine) as session:
-            yield session
-
-    @contextmanager
-    def _session(self, engine: Engine) -> Iterator[Session]:
-        """A session in a transaction, its errors explained; rolled back unless committed."""
-        with (
-            explained(self.location, timeout_s=self._timeout_s),
-            Session(engine, expire_on_commit=False) as session,
-        ):
-            self._begin(session)
-            yield session
-
-    def _begin(self, session: Session) -> None:
-        """Begin, waiting for others as long as allowed; after that SQLite never has to wait."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                # A plain BEGIN of SQLite takes its snapshot with the first statement.
-                session.execute(text("SELECT 1 FROM alembic_version"))
-                return
-            except OperationalError as error:
-                session.rollback()
-                # SQLite waits by itself, except where that could not end (sqlite.org/rescode.html#busy).
-                if not is_busy(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_S)

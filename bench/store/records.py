@@ -5,7 +5,7 @@ Nested values are JSON as Python mappings; whoever reads one parses it. Times ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -16,8 +16,21 @@ Json: TypeAlias = Mapping[str, Any]
 # Behind the name of a study: the study of its baselines, published networks that were tried as its own were.
 BASELINES = "-baselines"
 
+# The figure that a study tells latency by; with several runners one each, `latency_ms:NAME`.
+LATENCY = "latency_ms"
+
 StudyStatus = Literal["running", "interrupted", "complete", "stopped", "failed"]
 TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
+
+
+def latency_figure(runner: str, runners: Collection[str]) -> str:
+    """Name of the latency on `runner` in a study that times on `runners`: of one runner it needs none."""
+    return LATENCY if len(runners) < 2 else f"{LATENCY}:{runner}"
+
+
+def is_latency(figure: str) -> bool:
+    """Whether a figure of that name is a latency, on whichever runner."""
+    return figure.partition(":")[0] == LATENCY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +50,20 @@ class StudyRecord:
     hypervolume_reference: Json
     """Value by objective; empty until it is stated."""
     reference_ms: Json
-    """Milliseconds of the pinned reference by resolution (as text) when the study began; what a ratio is told in."""
+    """Milliseconds of the pinned reference when the study began, what a ratio is told in: by resolution as text, with
+    several runners by `RESOLUTION:RUNNER`."""
     seed: int
     versions: Json
     git_revision: str | None
     fingerprint: Json
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def runners(self) -> tuple[str, ...]:
+        """Where its candidates are timed."""
+        timing = self.config.get("timing") or {}
+        return tuple(timing.get("runners") or (timing.get("runner", "cpu"),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Starts writer.py and other small programs as real processes."""
+"""Starts writer.py, leaser.py and other small programs as real processes."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def start_writer(url: str | Path, *, study: str, name: str, count: int) -> subprocess.Popen[str]:
     """A writer that has opened nothing yet and waits for `go`."""
-    process = start(str(_HERE / "writer.py"), str(url), study, name, str(count))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n", process.communicate()
-    return process
+    return _said(start(str(_HERE / "writer.py"), str(url), study, name, str(count)), "ready")
+
+
+def start_leaser(url: str | Path, *, work: str, client: int) -> subprocess.Popen[str]:
+    """A leaser that has opened nothing yet and waits for `go`."""
+    return _said(start(str(_HERE / "leaser.py"), str(url), work, str(client)), "ready")
 
 
 def start_lock_holder(path: Path) -> subprocess.Popen[str]:
-    process = start("-c", _HOLDER, str(path))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "locked\n", process.communicate()
-    return process
+    return _said(start("-c", _HOLDER, str(path)), "locked")
 
 
 def go(processes: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
@@ -57,3 +56,9 @@ def go(processes: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
     for process, (_, errors) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, errors
     return [output.splitlines() for output, _ in outputs]
+
+
+def _said(process: subprocess.Popen[str], word: str) -> subprocess.Popen[str]:
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{word}\n", process.communicate()
+    return process

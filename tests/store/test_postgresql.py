@@ -14,25 +14,7 @@ from bench.store import Store, open_store
 from bench.store.tables import Base
 
 from .examples import add_measurement, add_score, add_study, add_trial, ticking_clock
-from .postgresql import server
 from .processes import go, start_writer
-
-
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    with server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(server_url: str) -> str:
-    """The server's database, empty."""
-    engine = create_engine(server_url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server_url
 
 
 @pytest.fixture

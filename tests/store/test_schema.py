@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from bench.errors import StoreError
-from bench.store import open_store, schema
+from bench.store import open_fleet, open_store, schema
 from bench.store.tables import Base
 
 from .examples import add_study
@@ -41,7 +41,9 @@ def test_migrations_make_the_tables(tmp_path: Path) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
-        assert "AUTOINCREMENT" in str(connection.scalar(text("SELECT sql FROM sqlite_schema WHERE name = 'events'")))
+        for name in ("events", "attempts", "job_events"):
+            found = connection.scalar(text("SELECT sql FROM sqlite_schema WHERE name = :name"), {"name": name})
+            assert "AUTOINCREMENT" in str(found)
     engine.dispose()
 
 
@@ -132,3 +134,5 @@ def test_first_release_is_migrated_with_its_rows(tmp_path: Path) -> None:
     with open_store(path) as store:
         assert store.study("old").reference_ms == {}
         assert store.set_hypervolume_reference(1, {}, reference_ms={"256": 11.0}).reference_ms == {"256": 11.0}
+    with open_fleet(path) as fleet:
+        assert (fleet.runners(), fleet.unfinished()) == ((), ())
