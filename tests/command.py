@@ -43,11 +43,15 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+def surroundings() -> dict[str, str]:
+    """The caller's environment with none of its own settings but where the lock on the CPUs lies."""
+    own = ("BENCH_", "RAY_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith(own)}
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Of a command: this checkout, one thread, nothing of the caller's own settings but where the lock lies."""
-    own = ("BENCH_", "RAY_", "PYTHON")
-    kept = {name: value for name, value in os.environ.items() if name == VARIABLE or not name.startswith(own)}
-    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "BENCH_CACHE": str(folder / "cache")}
+    return surroundings() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "BENCH_CACHE": str(folder / "cache")}
 
 
 def arguments(*words: object) -> list[str]:

@@ -5,24 +5,31 @@ The updates have the shape of those of `bench.study.jobs`; everything between th
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Measurement, summarise
+from bench.measure import JobArtifact, Measurement, summarise
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space, load_space
 from bench.store import Store, StudyRecord
 from bench.study.config import StudyConfig
 from bench.study.evaluation import EvaluationJob
 from bench.study.jobs import Job
-from bench.study.objectives import parse_objectives
+from bench.study.objectives import is_timed, study_objectives
+from bench.study.remote import Remote
 from bench.study.session import Session
-from bench.study.timing import TimingJob, comparable
+from bench.study.timer import Timer
+from bench.study.timing import References, TimingJob, comparable, label_of
 from bench.study.worker import Update
 
 Worker = Callable[[Job], Iterator[tuple[int, Update]]]
+
+# This machine's, as a study with one runner has it.
+CPU = Timer(name="cpu", kind="cpu", runtime="onnxruntime", is_remote=False, figure="latency_ms")
 
 CORNER = {"accuracy": 0.0, "latency_ms": 20.0, "params_m": 0.1, "macs_g": 0.002, "artifact_mb": 1.0}
 
@@ -42,14 +49,14 @@ def add_study(
     store: Store, config: StudyConfig, *, name: str = "scripted", space: Space | None = None, **fields: Any
 ) -> StudyRecord:
     space = space or load_space(config.space).with_rules(config.rules)
-    objectives = parse_objectives(config.objectives)
+    objectives = study_objectives(config)
     decided = {
         "config": config.to_dict(),
         "space_name": space.name,
         "space_text": space.text,
         "space_hash": space.hash,
         "objectives": {found.name: "maximize" if found.maximise else "minimize" for found in objectives},
-        "hypervolume_reference": {found.name: CORNER[found.name] for found in objectives},
+        "hypervolume_reference": {found.name: CORNER[found.name.partition(":")[0]] for found in objectives},
         "seed": config.seed,
         "versions": {},
         "git_revision": None,
@@ -65,6 +72,9 @@ def session_of(
     *,
     concurrency: int = 1,
     listener: Callable[..., None] = lambda session, kind, data: None,
+    timers: tuple[Timer, ...] = (CPU,),
+    references: References | None = None,
+    remote: Remote | None = None,
 ) -> Session:
     """The study as its record has it: a new one from its start, an old one from where it was left."""
     config = StudyConfig.from_dict(study.config)
@@ -77,9 +87,11 @@ def session_of(
         concurrency=concurrency,
         threads=1,
         device="cpu",
-        references={resolution: {} for resolution in (64, 128, 256)} if "latency_ms" in study.objectives else {},
+        timers=timers if is_timed(study_objectives(config)) else (),
+        references=references or {"onnx": {side: {} for side in ("64", "128", "256")}},
         data_hashes={},
         listener=listener,
+        remote=remote,
     )
 
 
@@ -133,6 +145,33 @@ def prepared(architecture: Architecture) -> Update:
     }
 
 
+def file_of(folder: Path, label: str, architecture: Architecture) -> JobArtifact:
+    """A file that stands for an exported network."""
+    path = folder / "artifacts" / f"{label}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"the network {architecture.id}")
+    return JobArtifact(
+        label=label,
+        path=str(path),
+        format="onnx",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        architecture_id=architecture.id,
+        architecture=architecture.to_dict(),
+        resolution=64,
+        logits=(0.5, 0.25),
+    )
+
+
+def sent(job: TimingJob, number: int, architecture: Architecture) -> Update:
+    """What `prepared` tells beside costs where registered runners time: the files."""
+    files = {
+        timer["name"]: dataclasses.asdict(file_of(Path(job.folder), label_of(number), architecture))
+        for timer in job.timers
+        if timer["is_remote"]
+    }
+    return {"files": files, "beside": "64"}
+
+
 def measured(architecture: Architecture) -> Update:
     found = measurement(architecture, median_ms=latency_ms(architecture))
     summary = summarise(found)
@@ -174,8 +213,10 @@ def works(job: Job) -> Iterator[tuple[int, Update]]:
     """A job that goes well."""
     if isinstance(job, TimingJob):
         networks = {number: Architecture.from_dict(found) for number, found in job.candidates}
-        yield from ((number, prepared(network)) for number, network in networks.items())
-        yield from ((number, measured(network)) for number, network in networks.items())
+        for number, network in networks.items():
+            yield number, prepared(network) | sent(job, number, network)
+        if any(not timer["is_remote"] for timer in job.timers):
+            yield from ((number, measured(network)) for number, network in networks.items())
         return
     architecture = Architecture.from_dict(job.architecture)
     if not job.is_prepared:

@@ -9,6 +9,8 @@ import pytest
 from command import ROOT
 
 HEAVY = ("torch", "timm", "torchvision", "ray", "optuna", "plotly", "pandas", "sqlalchemy", "onnx", "onnxruntime")
+# What only the hub itself needs: a machine whose hub runs elsewhere does without.
+WEB = ("fastapi", "uvicorn", "starlette", "pydantic", "cryptography")
 # Module -> what it must not bring in.
 LIGHT = {
     "bench": HEAVY,
@@ -17,6 +19,10 @@ LIGHT = {
     "bench.pareto": ("torch", "ray", "optuna"),
     "bench.networks.cost": HEAVY,
     "bench.store": ("torch", "ray", "optuna", "plotly", "pandas"),
+    "bench.fleet.client": (*HEAVY, *WEB),
+    "bench.fleet.measuring": ("torch", "ray", "optuna", "plotly", "sqlalchemy", *WEB),
+    "bench.fleet.embedding": ("torch", "ray", "optuna", "plotly", *WEB),
+    "bench.study.timers": ("torch", "ray", "plotly", *WEB),
     "bench.evaluate": HEAVY,
     "bench.evaluate.pictures": HEAVY,
     "bench.networks": ("ray", "optuna", "plotly", "sqlalchemy"),
@@ -25,6 +31,8 @@ LIGHT = {
     "bench.report.views": ("torch", "ray", "optuna", "plotly"),
     "bench.report.live": ("torch", "ray", "optuna", "plotly"),
     "bench.study.plan": ("torch", "ray", "plotly"),
+    # What the workers of a search import: the store and the hub are of the process that drives it.
+    "bench.study.jobs": ("ray", "optuna", "plotly", "pandas", "sqlalchemy", *WEB),
 }
 
 

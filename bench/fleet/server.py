@@ -1,0 +1,298 @@
+"""A hub that runs: the API on a socket, in a thread of this process or as all that it does.
+
+with HubServer(folder, db) as hub:      # embedded: until the block ends
+    print(hub.address)
+
+HubServer(folder, db, host="192.168.1.5").serve_forever()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from bench.agent.connections import is_loopback
+from bench.errors import FleetError, MissingExtra
+from bench.fleet.address import DEFAULT_HOST, DEFAULT_PORT, WILDCARDS, HubAddress, parse_address
+from bench.fleet.auth import LOCAL_NAME, hash_token, make_token
+from bench.fleet.certificates import ensure_certificate, fingerprint, is_self_signed
+from bench.fleet.folder import BusyError, HubFolder, RunningHub, database_name
+from bench.fleet.limits import Limits
+from bench.fleet.queue import Queue
+from bench.store.fleet import ClaimedError, FleetStore, open_fleet
+from bench.store.fleet_claim import Claim
+
+try:
+    from bench.fleet.answers import LOG
+    from bench.fleet.app import HubApp, make_app
+    from bench.fleet.blobs import BlobStore
+    from bench.fleet.serving import TICK_S, Serving, Ticker
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.startswith("bench"):
+        raise
+    raise MissingExtra(
+        f"the hub needs the extra `hub`; {error.name} is not installed; run pip install 'bench[hub]'"
+    ) from error
+
+
+class HubServer:
+    """One hub of one database.
+
+    Args:
+        folder: of the hub (`folder.fleet_folder`).
+        db: path or URL of the database.
+        host, port: to listen on; port 0 takes a free one.
+        certificate, key: of an own certificate; without one a host other than loopback gets one that the hub makes.
+        is_behind_proxy: plain HTTP on any host: something else does the TLS.
+        url: where the hub is reached, where that does not follow from host and port; `URL#sha256:HEX` where a proxy
+            shows a certificate of its own.
+        limits: sizes, rates, times.
+
+    Attributes:
+        app: the API, once started.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        db: str | Path | None = None,
+        *,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        is_behind_proxy: bool = False,
+        url: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if (certificate is None) is not (key is None):
+            raise FleetError("a certificate without its key, or a key alone; both are needed; give both files")
+        self._folder = HubFolder(folder)
+        self._db = db
+        self._host, self._port, self._url = host, port, url
+        self._certificate, self._key = certificate, key
+        self._has_tls = certificate is not None or not (is_loopback(host) or is_behind_proxy)
+        self._limits = limits or Limits()
+        self._stack = contextlib.ExitStack()
+        self._server: Serving | None = None
+        self._running: RunningHub | None = None
+        self._lost: ClaimedError | None = None
+
+    def __enter__(self) -> HubServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> HubAddress:
+        """Where it answers."""
+        return self.running.address
+
+    @property
+    def running(self) -> RunningHub:
+        """What is told of it."""
+        assert self._running is not None, "not started"
+        return self._running
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it answers; one that was started may end by itself."""
+        return self._server is not None and self._server.is_alive
+
+    @property
+    def app(self) -> HubApp:
+        assert self._server is not None, "not started"
+        return self._server.app
+
+    def start(self) -> HubAddress:
+        """Begins to answer, in a thread; returns when it does.
+
+        Raises:
+            FleetError: another hub runs for this database (ClaimedError: elsewhere), or the address cannot be listened
+                on.
+            StoreError: the database cannot be opened.
+            MissingExtra: the extra `hub` is not installed.
+        """
+        assert self._server is None, "started already"
+        self._lost = None
+        with contextlib.ExitStack() as stack:
+            self._folder.make()
+            try:
+                stack.enter_context(self._folder.locked())
+            except BusyError:
+                if (running := self._folder.running()) is not None:
+                    running.check_is_of(self._db)
+                raise
+            store = stack.enter_context(open_fleet(self._db))
+            claim = stack.enter_context(store.claim())
+            listener = stack.enter_context(self._bound())
+            context = self._tls()
+            app = self._made(store)
+            stack.callback(app.state.hub.close)
+            self._keep_local_token(store)
+            server = Serving(app, listener, context, self._limits)
+            server.start()
+            stack.callback(server.stop)
+            ticker = Ticker(partial(self._tick, claim, server))
+            ticker.start()
+            stack.callback(ticker.stop)
+            self._running = self._described(listener.getsockname()[1])
+            self._folder.tell(self._running)
+            # First of all that ends: nobody is to come to a hub that goes.
+            stack.callback(self._folder.untell)
+            self._server = server
+            self._stack = stack.pop_all()
+        return self.address
+
+    def stop(self) -> None:
+        """Answers nothing more; what was stored stays, and leases go on when a hub is started again."""
+        self._stack.close()
+        self._server = self._running = None
+
+    def serve_forever(self, told: Callable[[RunningHub], None] = lambda hub: None) -> None:
+        """Answers until SIGINT or SIGTERM comes; for the main thread of a process.
+
+        Args:
+            told: hears where, once it answers.
+
+        Raises:
+            FleetError, StoreError, MissingExtra: as `start`.
+        """
+        over = threading.Event()
+
+        def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (a handler's signature)
+            over.set()
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self.start()
+            told(self.running)
+            assert self._server is not None
+            while not over.wait(TICK_S):
+                if not self._server.is_alive:
+                    raise self._lost or FleetError("the hub ended by itself; its log tells why; start it again")
+        finally:
+            self.stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _tick(self, claim: Claim, server: Serving) -> None:
+        """What is done every second, in a thread."""
+        try:
+            claim.check()
+        except ClaimedError as error:
+            # The database was out of reach for a while, and its jobs are another hub's now.
+            LOG.error("the hub ends: %s", error)
+            self._lost = error
+            server.end()
+            return
+        server.app.state.hub.queue.expire()
+
+    def _made(self, store: FleetStore) -> HubApp:
+        limits = self._limits
+        queue = Queue(store, limits=limits)
+        try:
+            blobs = BlobStore(self._folder.blobs, limits, needed=queue.lanes.needed_blobs)
+        except OSError as error:
+            raise FleetError(
+                f"cannot use {str(self._folder.blobs)!r} ({error.strerror}); a hub keeps files there; make it writable"
+            ) from error
+        return make_app(queue, store, blobs, limits=limits)
+
+    def _bound(self) -> socket.socket:
+        """A socket that listens; made here, so that a refusal is told in words."""
+        try:
+            family, _, _, _, place = socket.getaddrinfo(
+                self._host or "0.0.0.0", self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise self._unbindable(error) from error
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # "::" is every address of this machine, those of the older protocol too.
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self._host != "::"))
+            listener.bind(place)
+            listener.listen(socket.SOMAXCONN)
+            listener.setblocking(False)
+        except OSError as error:
+            listener.close()
+            raise self._unbindable(error) from error
+        return listener
+
+    def _unbindable(self, error: OSError) -> FleetError:
+        return FleetError(
+            f"cannot listen on {self._host}:{self._port} ({error.strerror or error}); a free address of this machine "
+            "is needed; give another --host or --port"
+        )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self._has_tls:
+            return None
+        if self._certificate is None or self._key is None:
+            ensure_certificate(self._folder.certificate, self._folder.key, host=self._reached)
+            self._certificate, self._key = self._folder.certificate, self._folder.key
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise FleetError(
+                f"{str(self._certificate)!r} with {str(self._key)!r} cannot be used ({error.strerror or error}); a PEM "
+                "certificate and its key without a password are needed; check both files"
+            ) from error
+        return context
+
+    @property
+    def _reached(self) -> str:
+        """The host that others reach this one by."""
+        return _own_address() if self._host in WILDCARDS else self._host
+
+    def _described(self, port: int) -> RunningHub:
+        scheme = "https" if self._has_tls else "http"
+        host = f"[{self._reached}]" if ":" in self._reached else self._reached
+        address = parse_address(self._url or f"{scheme}://{host}:{port}")
+        pin = address.fingerprint
+        if pin is None and self._certificate is not None and is_self_signed(self._certificate):
+            pin = fingerprint(self._certificate)
+        return RunningHub(
+            host=self._host,
+            port=port,
+            url=address.url,
+            fingerprint=pin,
+            pid=os.getpid(),
+            database=database_name(self._db),
+        )
+
+    def _keep_local_token(self, store: FleetStore) -> None:
+        """The token of this machine's commands, made where it is missing or dead; others of its name are revoked."""
+        token = self._folder.client_token()
+        record = None if token is None else store.token(hash_token(token))
+        if record is None or record.kind != "admin":
+            token = make_token()
+            record = store.add_token("admin", LOCAL_NAME, sha256=hash_token(token))
+            self._folder.keep_client_token(token)
+        for other in store.tokens():
+            if other.kind == "admin" and other.name == LOCAL_NAME and other.id != record.id:
+                store.revoke_token(other.id)
+
+
+def _own_address() -> str:
+    """The address that this machine has towards others; nothing is sent to find it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # of a network for documentation (RFC 5737)
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
