@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.report.figures import front_figure
 from bench.report.views import StudyView, TrialView, study_view
-from bench.store import open_store
+from bench.store import LATENCY, open_store
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,28 +41,13 @@ class Study:
         return front_figure(self.view)
 
     def _frame(self, trials: Sequence[TrialView]) -> pd.DataFrame:
-        return pd.DataFrame([_row(trial) for trial in trials], columns=[*_COLUMNS])
+        latencies = [column for name in self.view.latencies for column in _latency_columns(name)]
+        columns = [*_FIRST_COLUMNS, *latencies, *_LAST_COLUMNS]
+        return pd.DataFrame([_row(trial) for trial in trials], columns=columns)
 
 
-_COLUMNS = (
-    "number",
-    "name",
-    "architecture_id",
-    "source",
-    "status",
-    "reason",
-    "accuracy",
-    "images_seen",
-    "latency_ms",
-    "latency_low_ms",
-    "latency_high_ms",
-    "ratio_to_reference",
-    "params_m",
-    "macs_g",
-    "artifact_mb",
-    "is_front",
-    "architecture",
-)
+_FIRST_COLUMNS = ("number", "name", "architecture_id", "source", "status", "reason", "accuracy", "images_seen")
+_LAST_COLUMNS = ("params_m", "macs_g", "artifact_mb", "is_front", "architecture")
 
 
 def search(
@@ -134,10 +119,22 @@ def _row(trial: TrialView) -> dict[str, Any]:
         "reason": trial.reason,
         "accuracy": None if trial.rung is None else trial.accuracy[trial.rung],
         "images_seen": trial.images_seen,
-        "latency_low_ms": trial.latency.get("low_ms"),
-        "latency_high_ms": trial.latency.get("high_ms"),
-        "ratio_to_reference": trial.latency.get("ratio_to_reference"),
         "is_front": trial.is_front,
         "architecture": dict(trial.architecture),
         **trial.figures,
+        **_latencies(trial),
     }
+
+
+def _latency_columns(figure: str) -> tuple[str, str, str, str]:
+    """Of one runner: milliseconds, both ends of their interval, the ratio to FastViT-T8."""
+    runner = figure.removeprefix(LATENCY)
+    return figure, f"latency_low_ms{runner}", f"latency_high_ms{runner}", f"ratio_to_reference{runner}"
+
+
+def _latencies(trial: TrialView) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for figure, told in trial.latencies.items():
+        values = (told[name] for name in ("ms", "low_ms", "high_ms", "ratio_to_reference"))
+        found |= dict(zip(_latency_columns(figure), values, strict=True))
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from bench.cli.options import db_option, json_option
@@ -28,7 +30,7 @@ def calibrate(
     db: str | None,
     as_json: bool,
 ) -> None:
-    """Measure well-chosen networks on RUNNER (cpu, cuda) and fit its latency model.
+    """Measure well-chosen networks on RUNNER (cpu, cuda, apple, or a registered one) and fit its latency model.
 
     What was measured is kept: interrupted, it goes on with the rest, and a larger --count adds to it. The model only
     ever skips candidates; its error on networks that it has not seen is shown here and with each search.
@@ -40,22 +42,32 @@ def calibrate(
     from bench.space import load_space
     from bench.store import open_store
     from bench.study.calibrating import calibrate as run
+    from bench.study.conditions import registered_runners
 
+    # Ctrl-C and a polite kill end the same way: what a registered runner was given is taken back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     space = load_space(name).with_rules(rules)
-    with open_store(db) as store, bar(as_json=as_json) as shown:
+    with (
+        open_store(db) as store,
+        registered_runners((runner,), db) as registered,
+        bar(as_json=as_json) as shown,
+    ):
         found = run(
             store,
             space,
             runner=runner,
+            registered=registered.get(runner),
             runtime=runtime,
             threads=threads,
             count=count,
             seed=seed,
             progress=shown.progress,
+            announce=shown.say,
         )
     if as_json:
         click.echo(json.dumps({"networks": len(found.model), **asdict(found.validation)}))
         return
     click.echo(f"latency model of {runner}: {len(found.model)} networks")
     click.echo(str(found.validation))
-    click.echo("skip what is hopeless:  bench search --rule 'latency_ms <= 15'")
+    on = "" if runner == "cpu" else f" --runner {runner}"
+    click.echo(f"skip what is hopeless:  bench search{on} --rule 'latency_ms <= 15'")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +18,7 @@ from bench.cli.options import db_option, json_option
     "--out compare.html"
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
-@click.option("--runner", default="cpu", show_default=True, help="Where: cpu, cuda, apple.")
+@click.option("--runner", default="cpu", show_default=True, help="Where: cpu, cuda, apple, or a registered runner.")
 @click.option("--runtime", help="What runs them [default: by runner].")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime.")
 @click.option("--resolution", type=click.IntRange(32), help="Input height and width [default: each model's own].")
@@ -50,7 +52,9 @@ def compare(
     from bench.report.comparison import comparison_data, comparison_section, comparison_table
     from bench.reproduce.comparing import is_trial, rows
     from bench.store import open_store
-    from bench.study.measuring import Conditions, keep, measure_models
+    from bench.study.conditions import Conditions, registered_runners
+    from bench.study.keeping import keep
+    from bench.study.measuring import measure_models
     from bench.study.models import find_model
 
     if len(models) < 2:
@@ -65,6 +69,8 @@ def compare(
         is_quick=quick,
         limit_s=limit_s,
     )
+    # Ctrl-C and a polite kill end the same way: what a registered runner was given is taken back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = [find_model(name, db=db) for name in models]
     with ExitStack() as stack:
         # Opened first: a database that cannot be written is told before minutes of measuring.
@@ -72,6 +78,8 @@ def compare(
         readable = writable
         if writable is None and any(is_trial(model) for model in found):
             readable = stack.enter_context(open_store(db, read_only=True))
+        registered = stack.enter_context(registered_runners((runner,), db))
+        conditions = replace(conditions, registered=registered.get(runner))
         with bar(as_json=as_json) as shown:
             measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
         if writable is not None:

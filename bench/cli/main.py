@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("bench.cli.show", "replay", "Check that a study's proposals follow from what it stored."),
     "plot": ("bench.cli.show", "plot", "Write a study's front as an HTML page."),
     "measure": ("bench.cli.measure", "measure", "Time models side by side, with intervals and verdicts."),
+    "runners": ("bench.cli.runners", "runners", "Register devices that measure, and look after them."),
+    "hub": ("bench.cli.hub", "hub", "Run the hub of registered runners; make tokens for it."),
     "calibrate": ("bench.cli.calibrate", "calibrate", "Measure networks on a runner for its latency model."),
     "export": ("bench.cli.export", "export", "Export a reference point or a trial as a checked artifact."),
     "doctor": ("bench.cli.doctor", "doctor", "List runtimes and devices; say whether this machine is fit to measure."),
@@ -81,9 +83,9 @@ def main(arguments: list[str] | None = None) -> None:
     is_verbose = "--verbose" in arguments
     arguments = [argument for argument in arguments if argument != "--verbose"]
     try:
-        cli.main(args=arguments, prog_name="bench", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Of a command that raises `Exit`: without its standalone mode, click gives the status back and goes on.
+        if status := cli.main(args=arguments, prog_name="bench", standalone_mode=False):
+            sys.exit(int(status))
     except click.ClickException as error:
         _fail(error.format_message(), 2, is_verbose)
     except (click.Abort, KeyboardInterrupt):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,10 +15,11 @@ from bench.cli.options import db_option, json_option
 
 @click.command(
     epilog="Examples:  bench measure fastvit_t8 fastvit_sa12   |   bench measure fastvit_t8 --runtime onnxruntime "
-    "--runtime torch   |   bench measure mystudy/7 other.onnx --threads 2 --out strip.html"
+    "--runtime torch   |   bench measure mystudy/7 other.onnx --threads 2 --out strip.html   |   "
+    "bench measure fastvit_t8 --runner pi5"
 )
 @click.argument("models", nargs=-1, metavar="MODEL...")
-@click.option("--runner", default="cpu", show_default=True, help="Where: cpu, cuda, apple.")
+@click.option("--runner", default="cpu", show_default=True, help="Where: cpu, cuda, apple, or a registered runner.")
 @click.option("--runtime", "runtimes", multiple=True, help="What runs them; several times for several rows.")
 @click.option(
     "--threads", type=click.IntRange(1), multiple=True, help="Of the runtime; several times too [default: 1]."
@@ -67,7 +70,8 @@ def measure(
 
     A MODEL is a reference point, a trial (STUDY/NUMBER), a network of timm (timm:NAME), or an .onnx or .tflite file;
     networks take a resolution, as in fastvit_t8@384. Everything is interleaved in
-    fresh processes; the machine's health is watched meanwhile. An Xcode performance report, trtexec's or LiteRT's
+    fresh processes; the machine's health is watched meanwhile. With --runner NAME all of it happens on a registered
+    device (bench runners), and files are sent there. An Xcode performance report, trtexec's or LiteRT's
     results are taken in by --import, with their own fingerprint.
     """
     from bench.errors import ConfigError, MeasureError
@@ -84,7 +88,9 @@ def measure(
     from bench.cli.progress import bar
     from bench.report.measurements import session_data, session_table
     from bench.store import open_store
-    from bench.study.measuring import Conditions, keep, measure_models
+    from bench.study.conditions import Conditions, registered_runners
+    from bench.study.keeping import keep
+    from bench.study.measuring import measure_models
     from bench.study.models import find_model
 
     conditions = Conditions(
@@ -101,10 +107,14 @@ def measure(
         target=None if target is None else target / 100,
         limit_s=limit_s,
     )
+    # Ctrl-C and a polite kill end the same way: what a registered runner was given is taken back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = [find_model(name, db=db, space=space) for name in models]
     with ExitStack() as stack:
         # Opened first: a database that cannot be written is told before minutes of measuring.
         opened = stack.enter_context(open_store(db)) if store else None
+        registered = stack.enter_context(registered_runners((runner,), db))
+        conditions = replace(conditions, registered=registered.get(runner))
         with bar(as_json=as_json) as shown:
             measurements = measure_models(found, conditions, progress=shown.progress, announce=shown.say)
         click.echo(json.dumps(session_data(measurements)) if as_json else session_table(measurements))

@@ -44,9 +44,13 @@ class Shown:
         """What is being done now."""
         if text == self._said:
             return
-        self._begin_stretch(text, self._clock())
+        now = self._clock()
+        self._begin_stretch(text, now)
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, total=None, description=text)
+        elif not self._is_silent and now - self._last >= _QUIET_S:
+            self._last = now
+            self._console.print(text, highlight=False, markup=False)
 
     def progress(self, done: int, total: int) -> None:
         """Steps done of all."""

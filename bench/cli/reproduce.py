@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.cli.progress import Shown
     from bench.reproduce.work import Work
     from bench.store import Store
+    from bench.study.conditions import Registered
 
 # Setting of a run -> its flag; a flag that was not given is None, empty or false.
 _FLAGS = {
@@ -36,7 +37,12 @@ _PATHS = ("imagenet", "weights")
     "bench reproduce fastvit_t8 --imagenet ~/imagenet --weights fastvit_t8.pth.tar"
 )
 @click.argument("what", metavar="MODEL|claims|table|all", required=False)
-@click.option("--runner", "runners", multiple=True, help="Where: cpu, cuda; several times too [default: cpu].")
+@click.option(
+    "--runner",
+    "runners",
+    multiple=True,
+    help="Where: cpu, cuda, apple, or a registered runner; several times too [default: cpu].",
+)
 @click.option(
     "--runtime", "runtimes", multiple=True, help="What runs the models; several times too [default: by runner]."
 )
@@ -71,6 +77,7 @@ def reproduce(
     from bench.reproduce.pages import report_text, write_reports
     from bench.reproduce.sessions import circumstances
     from bench.store import open_store
+    from bench.study.conditions import registered_runners
 
     _refuse_mixture(what, resume, flags)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -80,8 +87,8 @@ def reproduce(
         page = out or Path(f"reproduce-{what.replace('@', '-')}.html")
         if not page.parent.is_dir():
             raise ConfigError(f"--out {page}: there is no folder {page.parent}; make it first")
-        with bar(as_json=as_json) as shown:
-            work = _work(options, store, shown)
+        with registered_runners(options["runners"], db) as registered, bar(as_json=as_json) as shown:
+            work = _work(options, store, shown, registered)
             run = resume or runs.new_run(store, what, options, circumstances(work.places))
             try:
                 for report in runs.go(store, run, work, step=_step(shown, as_json=as_json)):
@@ -154,14 +161,16 @@ def _go_on(run: str, db: str | None, store: Store) -> str:
     return f"bench reproduce --resume {run}{where}"
 
 
-def _work(options: Mapping[str, Any], store: Store, shown: Shown) -> Work:
+def _work(options: Mapping[str, Any], store: Store, shown: Shown, registered: Mapping[str, Registered]) -> Work:
     from bench.reproduce.work import Work
+    from bench.study.conditions import Conditions
     from bench.study.evaluation import cache_folder
-    from bench.study.measuring import Conditions, keep
+    from bench.study.keeping import keep
 
     places = tuple(
         Conditions(
             runner=runner,
+            registered=registered.get(runner),
             runtimes=(runtime,) if runtime else (),
             threads=(int(options["threads"]),),
             limit_s=options["limit_s"],

@@ -72,6 +72,7 @@ def as_data(view: StudyView) -> dict[str, Any]:
                 "images_seen": trial.images_seen,
                 "figures": dict(trial.figures),
                 "latency": dict(trial.latency),
+                "latencies": {name: dict(found) for name, found in trial.latencies.items()},
                 "is_front": trial.is_front,
                 "architecture": dict(trial.architecture),
             }

@@ -27,7 +27,6 @@ _SETTINGS = {
     "rungs": "proxy.rungs",
     "batch_size": "proxy.batch_size",
     "learning_rate": "proxy.learning_rate",
-    "runner": "timing.runner",
     "runtime": "timing.runtime",
     "threads": "timing.threads",
     "concurrency": "execution.concurrency",
@@ -39,7 +38,7 @@ _SETTINGS = {
 
 @click.command(
     epilog="Examples:  bench search --space fastvit --budget 200   |   bench search --space my.yaml --data ~/pictures "
-    '--rule "params_m <= 5"   |   bench search --resume NAME'
+    '--rule "params_m <= 5"   |   bench search --runner pixel8 --runner pi5   |   bench search --resume NAME'
 )
 @click.option("--space", metavar="NAME|FILE", help="Space to search: a shipped one or a YAML file [default: fastvit].")
 @click.option("--budget", type=int, help="Distinct architectures to try [default: 24].")
@@ -74,8 +73,13 @@ _SETTINGS = {
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
 @click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")
 @click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.005].")
-@click.option("--runner", help="Where candidates are timed: cpu, cuda [default: cpu].")
-@click.option("--runtime", help="What runs them there: onnxruntime, torch [default: by runner].")
+@click.option(
+    "--runner",
+    multiple=True,
+    help="Where candidates are timed: cpu, cuda, apple, or a registered runner; several times for a latency on each "
+    "[default: cpu].",
+)
+@click.option("--runtime", help="What runs them there: onnxruntime, torch, litert, ... [default: by runner].")
 @click.option("--threads", type=int, help="Threads of the timed runtime [default: 1].")
 @click.option("--concurrency", type=int, help="Trials at a time [default: one a core].")
 @click.option("--device", help="Where candidates are trained: auto, cpu, cuda [default: auto].")
@@ -111,7 +115,8 @@ def search(
     """Search a space and end with a measured Pareto front.
 
     Each candidate is built, its deploy form proven and exported, timed beside FastViT-T8 in fresh processes, and
-    trained shortly; the more promising ones are trained longer. Ctrl-C ends cleanly; --resume goes on.
+    trained shortly; the more promising ones are trained longer. Ctrl-C ends cleanly; --resume goes on. Registered
+    runners (bench runners) time while others are trained; one that goes away is waited for.
     """
     from bench.cli.results import print_results
     from bench.errors import ConfigError
@@ -120,6 +125,9 @@ def search(
     from bench.study import search as study_search
 
     given = {_SETTINGS.get(key, key): value for key, value in flags.items() if value is not None and value != ()}
+    if "runner" in given:
+        names = given.pop("runner")
+        given |= {"timing.runner": names[0], "timing.runners": () if len(names) == 1 else names}
     if "objectives" in given:
         given["objectives"] = tuple(word.strip() for word in given["objectives"].split(",") if word.strip())
     _refuse_mixture(resume, repeat, name, config_file, given)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.measure.catalogue import RUNNERS
 from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
+from bench.store import LATENCY, is_latency
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 TITLES = {
     "accuracy": "accuracy (top-1, short training)",
-    "latency_ms": "latency (ms, batch 1)",
+    LATENCY: "latency (ms, batch 1)",
     "params_m": "parameters (M, deploy form)",
     "macs_g": "MACs (G, deploy form)",
     "artifact_mb": "artifact (MB)",
@@ -25,18 +28,54 @@ _WORDS_SHOWN = 4
 
 
 def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
-    """Accuracy against the first cost: the front, what it dominates, the reference points, stopped trials, baselines.
+    """Accuracy against a cost: the front, what it dominates, the reference points, stopped trials, baselines.
 
     Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
-    fewer pictures. Latencies of the front carry their 95 % intervals.
+    fewer pictures. Latencies of the front carry their 95 % intervals. Of several costs, such as a latency on each of
+    several runners, the first is drawn and a menu leads to the others.
 
     Args:
         baselines: published networks that were trained and timed as the study's candidates were.
     """
     import plotly.graph_objects as go
 
-    cost = view.objectives[1]
+    costs = view.objectives[1:]
     figure = go.Figure()
+    # Index of a trace -> its cost.
+    shown: list[str] = []
+    for cost in costs:
+        for trace in _traces(go, view, baselines, cost):
+            trace.visible = cost == costs[0]
+            figure.add_trace(trace)
+            shown.append(cost)
+    figure.update_layout(
+        template="plotly_white",
+        title=_title(view),
+        xaxis_title=_title_of(costs[0]),
+        yaxis_title=TITLES["accuracy"],
+        legend={"orientation": "h", "y": -0.18},
+        margin={"t": 90},
+        hovermode="closest",
+    )
+    if len(costs) > 1:
+        figure.update_layout(updatemenus=[_menu(costs, shown)])
+    return figure
+
+
+def _menu(costs: Sequence[str], shown: Sequence[str]) -> dict[str, Any]:
+    """Chooses the cost that is drawn; the traces of the others are in the page too."""
+    buttons = [
+        {
+            "label": _title_of(cost),
+            "method": "update",
+            "args": [{"visible": [cost == own for own in shown]}, {"xaxis.title.text": _title_of(cost)}],
+        }
+        for cost in costs
+    ]
+    return {"buttons": buttons, "x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "showactive": True}
+
+
+def _traces(go: Any, view: StudyView, baselines: StudyView | None, cost: str) -> list[Any]:
     groups: dict[str, tuple[list[TrialView], dict[str, Any]]] = {
         "stopped early (fewer pictures seen)": ([], {"symbol": "circle-open", "size": 6, "color": "#b8bfc6"}),
         "dominated": ([], {"symbol": "circle", "size": 7, "color": "#7f8c99"}),
@@ -53,10 +92,10 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
             else "stopped early (fewer pictures seen)"
         )
         groups[name][0].append(trial)
-    for name, (trials, marker) in groups.items():
-        figure.add_trace(_scatter(go, trials, cost, name=name, marker=marker))
     stairs = _stairs(view, cost)
-    figure.add_trace(
+    references = [trial for trial in view.trials if trial.name and trial.rung is not None and cost in trial.figures]
+    return [
+        *(_scatter(go, trials, cost, name=name, marker=marker) for name, (trials, marker) in groups.items()),
         go.Scatter(
             x=[x for x, _ in stairs],
             y=[y for _, y in stairs],
@@ -65,10 +104,7 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
             hoverinfo="skip",
             line={"color": "#0b6bcb", "width": 1.5, "shape": "hv"},
             showlegend=False,
-        )
-    )
-    references = [trial for trial in view.trials if trial.name and trial.rung is not None and cost in trial.figures]
-    figure.add_trace(
+        ),
         go.Scatter(
             x=[trial.figures[cost] for trial in references],
             y=[trial.accuracy[trial.rung or 0] for trial in references],
@@ -78,20 +114,9 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
             name="reference points",
             hoverinfo="skip",
             marker={"symbol": "diamond-open", "size": 15, "color": "#c2410c", "line": {"width": 2}},
-        )
-    )
-    if baselines is not None:
-        figure.add_trace(_baselines(go, baselines, cost))
-    figure.update_layout(
-        template="plotly_white",
-        title=_title(view),
-        xaxis_title=TITLES[cost],
-        yaxis_title=TITLES["accuracy"],
-        legend={"orientation": "h", "y": -0.18},
-        margin={"t": 90},
-        hovermode="closest",
-    )
-    return figure
+        ),
+        *([] if baselines is None else [_baselines(go, baselines, cost)]),
+    ]
 
 
 def _baselines(go: Any, view: StudyView, cost: str) -> Any:
@@ -121,15 +146,15 @@ def write_page(figure: Figure, path: Path) -> None:
 
 def _scatter(go: Any, trials: list[TrialView], cost: str, *, name: str, marker: dict[str, Any]) -> Any:
     error = None
-    if cost == "latency_ms" and name == "front":
+    if is_latency(cost) and name == "front":
         middle = [trial.figures[cost] for trial in trials]
         error = {
             "type": "data",
             "symmetric": False,
             "thickness": 1.2,
             "width": 3,
-            "array": [float(trial.latency["high_ms"]) - x for trial, x in zip(trials, middle, strict=True)],
-            "arrayminus": [x - float(trial.latency["low_ms"]) for trial, x in zip(trials, middle, strict=True)],
+            "array": [float(trial.latencies[cost]["high_ms"]) - x for trial, x in zip(trials, middle, strict=True)],
+            "arrayminus": [x - float(trial.latencies[cost]["low_ms"]) for trial, x in zip(trials, middle, strict=True)],
         }
     return go.Scatter(
         x=[trial.figures[cost] for trial in trials],
@@ -148,7 +173,7 @@ def _hover(trial: TrialView) -> str:
         f"stage {place}: " + ", ".join(f"{word} {value}" for word, value in list(stage.items())[:_WORDS_SHOWN])
         for place, stage in enumerate(trial.architecture["stages"], start=1)
     )
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in trial.figures.items())
+    figures = ", ".join(f"{escape(name, quote=False)} {value:.4g}" for name, value in trial.figures.items())
     return (
         f"<b>#{trial.number} {escape(trial.name or trial.architecture_id, quote=False)}</b><br>"
         f"accuracy {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
@@ -156,18 +181,26 @@ def _hover(trial: TrialView) -> str:
 
 
 def _stairs(view: StudyView, cost: str) -> list[tuple[float, float]]:
-    """The attained line over the first two objectives: best accuracy for at most that cost."""
+    """The attained line over accuracy and one cost: best accuracy for at most that cost."""
     points: list[tuple[float, float]] = []
-    for trial in view.front:
+    for trial in sorted(view.front, key=lambda trial: trial.figures[cost]):
         accuracy = trial.accuracy[view.top_rung]
         if not points or accuracy > points[-1][1]:
             points.append((trial.figures[cost], accuracy))
     return points
 
 
+def _title_of(objective: str) -> str:
+    """For an axis; with several runners a latency is told with its own."""
+    name, _, runner = objective.partition(":")
+    return f"{TITLES[name]} on {escape(runner, quote=False)}" if runner else TITLES[name]
+
+
 def _title(view: StudyView) -> str:
     study, data = view.study, view.study.config["data"]["source"]
     machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
+    if not set(study.runners) <= set(RUNNERS):
+        machine = ", ".join(study.runners)
     hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
     return (
         f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"

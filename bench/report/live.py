@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -23,7 +23,8 @@ class RunningStudy(Protocol):
 
     def snapshot(self) -> Mapping[str, Any]:
         """`name`, `done`, `budget`, `failed`, `objectives`, `front` (number and values), `hypervolume`, `reference`,
-        `seconds`, `seconds_left` (None while unknown) and `jobs` (number, rung and state of what runs)."""
+        `seconds`, `seconds_left` (None while unknown), `jobs` (number, rung and state of what runs), `away` (runner,
+        numbers and state of what registered runners time) and `waiting` (why, by runner)."""
 
 
 class Display:
@@ -76,7 +77,7 @@ class Display:
         view = study.snapshot()
         self.study_name = str(view["name"])
         if self._as_json:
-            if kind != "training":
+            if kind != "training" and data.get("is_new", True):
                 summary = {
                     key: view[key] for key in ("done", "budget", "failed", "hypervolume", "seconds", "seconds_left")
                 }
@@ -112,6 +113,8 @@ def _screen(view: Mapping[str, Any], log: list[str]) -> Group:
     for number, values in view["front"][-12:]:
         front.add_row(f"#{number}", *(f"{value:.4g}" for value in values))
     jobs = [Text(f"  #{number} to rung {rung} {state}") for number, rung, state in view["jobs"]]
+    jobs += [Text(f"  {_numbers(numbers)} on {runner}: {state}") for runner, numbers, state in view["away"]]
+    jobs += [Text(f"  {_waiting(runner, reason)}", style="yellow") for runner, reason in view["waiting"].items()]
     return Group(Text(_headline(view)), front, Text("running"), *jobs, *(Text(line, style="dim") for line in log))
 
 
@@ -126,25 +129,34 @@ def _headline(view: Mapping[str, Any]) -> str:
 
 
 def _counts(view: Mapping[str, Any]) -> str:
-    return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running, {view['failed']} failed"
+    away = len({number for _, numbers, _ in view["away"] for number in numbers})
+    sent = f", {away} sent" if away else ""
+    return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running{sent}, {view['failed']} failed"
 
 
 def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
     number = data.get("number")
     match kind:
         case "timing":
-            return f"#{number} is prepared and timed ({data['source']})"
+            return f"#{number} is prepared{' and timed' if data['is_here'] else ''} ({data['source']})"
         case "started" if data["rung"] == 0:
             return f"#{number} is trained ({data['source']})"
         case "started":
             return f"#{number} goes on to rung {data['rung']}"
         case "measured" if data["summary"]:
             found = data["summary"]
+            runner = data.get("runner", "cpu")
             return (
                 f"#{number} takes {found['comparable_ms']:.2f} ms "
-                f"[{found['comparable_low_ms']:.2f}, {found['comparable_high_ms']:.2f}], "
-                f"{found['ratio_to_reference']:.2f} x T8"
+                f"[{found['comparable_low_ms']:.2f}, {found['comparable_high_ms']:.2f}]"
+                f"{'' if runner == 'cpu' else f' on {runner}'}, {found['ratio_to_reference']:.2f} x T8"
             )
+        case "away":
+            return f"{_numbers(data['numbers'])} {_are(data['numbers'])} sent to {', '.join(data['runners'])}"
+        case "waiting" if data["is_new"]:
+            return _waiting(data["runner"], data["reason"])
+        case "back":
+            return f"{data['runner']} is back"
         case "scored":
             return f"#{number} has accuracy {data['accuracy']:.4f} at rung {data['rung']}"
         case "failed":
@@ -153,6 +165,18 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
             return "finished" if data["reason"] is None else f"stopped: {data['reason']}"
         case _:
             return None
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return " ".join(f"#{number}" for number in numbers)
+
+
+def _are(numbers: Sequence[int]) -> str:
+    return "is" if len(numbers) == 1 else "are"
+
+
+def _waiting(runner: str, reason: str) -> str:
+    return f"waiting for {runner} ({reason})"
 
 
 def _clock(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
@@ -29,10 +30,12 @@ def front_table(view: StudyView) -> str:
     """The front, the cheapest first, and below it the reference points that are not on it."""
     front = view.front
     others = [trial for trial in view.trials if trial.name and not trial.is_front]
-    heading = ("trial", "accuracy", "pictures", "ms", "quick interval", "x T8", "verdict", "params M", "MACs G", "")
-    rows = [_front_row(trial, "front") for trial in front]
+    names = view.latencies
+    latencies = [f"{title}{_on(name)}" for name in names for title in ("ms", "quick interval", "x T8")]
+    heading = ("trial", "accuracy", "pictures", *latencies, "verdict", "params M", "MACs G", "")
+    rows = [_front_row(trial, names, "front") for trial in front]
     rows += [
-        _front_row(trial, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
+        _front_row(trial, names, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
         for trial in others
     ]
     title = f"{view.study.name}: {len(front)} on the front of {len(view.trials)} tried ({_counts(view)})"
@@ -46,8 +49,8 @@ def _verdicts(view: StudyView) -> str:
     """How far the latencies can be believed, in one line; empty where nothing was timed."""
     counts: dict[str, int] = {}
     for trial in view.trials:
-        if trial.latency:
-            counts[trial.latency["verdict"]] = counts.get(trial.latency["verdict"], 0) + 1
+        for found in trial.latencies.values():
+            counts[found["verdict"]] = counts.get(found["verdict"], 0) + 1
     if not counts:
         return ""
     told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
@@ -100,23 +103,22 @@ def trial_rows(trial: TrialView) -> list[Row]:
         rows.append(("reason", trial.reason))
     rows += [(name, f"{value:.5g}") for name, value in trial.figures.items()]
     rows += [(f"accuracy at rung {rung}", f"{value:.4f}") for rung, value in sorted(trial.accuracy.items())]
-    if trial.latency:
-        rows.append(("latency", _interval(trial)))
-        rows.append(("ratio to FastViT-T8", _ratio(trial)))
-        rows.append(("latency verdict", trial.latency["verdict"]))
+    for name, found in trial.latencies.items():
+        rows.append((f"latency{_on(name)}", _interval(found)))
+        rows.append((f"ratio to FastViT-T8{_on(name)}", _ratio(found)))
+        rows.append((f"latency verdict{_on(name)}", found["verdict"]))
     return rows
 
 
-def _front_row(trial: TrialView, note: str) -> Row:
+def _front_row(trial: TrialView, names: Sequence[str], note: str) -> Row:
     rung = trial.rung
+    verdicts = dict.fromkeys(found["verdict"] for found in trial.latencies.values())
     return (
         f"#{trial.number} {trial.name or trial.architecture_id}",
         "-" if rung is None else f"{trial.accuracy[rung]:.4f}",
         f"{trial.images_seen:,}",
-        f"{trial.figures['latency_ms']:.2f}" if "latency_ms" in trial.figures else "-",
-        f"[{trial.latency['low_ms']:.2f}, {trial.latency['high_ms']:.2f}]" if trial.latency else "-",
-        f"{trial.latency['ratio_to_reference']:.3f}" if trial.latency else "-",
-        trial.latency["verdict"] if trial.latency else "-",
+        *(cell for name in names for cell in _latency_cells(trial.latencies.get(name))),
+        ", ".join(verdicts) or "-",
         f"{trial.figures['params_m']:.2f}" if "params_m" in trial.figures else "-",
         f"{trial.figures['macs_g']:.3f}" if "macs_g" in trial.figures else "-",
         note,
@@ -127,11 +129,22 @@ def _counts(view: StudyView) -> str:
     return ", ".join(f"{number} {status}" for status, number in sorted(view.counts.items()))
 
 
-def _interval(trial: TrialView) -> str:
-    found = trial.latency
+def _on(name: str) -> str:
+    """Behind what is told of a latency: the runner, where there are several."""
+    runner = name.partition(":")[2]
+    return f" on {runner}" if runner else ""
+
+
+def _latency_cells(found: Mapping[str, Any] | None) -> Row:
+    if found is None:
+        return ("-", "-", "-")
+    interval = f"[{found['low_ms']:.2f}, {found['high_ms']:.2f}]"
+    return (f"{found['ms']:.2f}", interval, f"{found['ratio_to_reference']:.3f}")
+
+
+def _interval(found: Mapping[str, Any]) -> str:
     return f"{found['ms']:.3f} ms, 95 % [{found['low_ms']:.3f}, {found['high_ms']:.3f}] ({found['interval_kind']})"
 
 
-def _ratio(trial: TrialView) -> str:
-    found = trial.latency
+def _ratio(found: Mapping[str, Any]) -> str:
     return f"{found['ratio_to_reference']:.4f}, 95 % [{found['ratio_low']:.4f}, {found['ratio_high']:.4f}]"

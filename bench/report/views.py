@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import pareto
-from bench.store import BASELINES, MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord
+from bench.store import BASELINES, MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord, latency_figure
 
 _REFERENCE = "reference:"
 
@@ -30,9 +30,9 @@ class TrialView:
         status: as in the store, with `reason` where there is one.
         accuracy: top-1 (0 to 1) at each rung that it reached.
         images_seen: at the highest of them, 0 before the first.
-        figures: exact costs and median latency, by objective name.
-        latency: the summary of its measurement, with `MeasurementRecord.latency` and its verdict; empty when it was
-            not timed.
+        figures: exact costs and median latencies, by objective name.
+        latencies: by objective name the summary of each measurement, with `MeasurementRecord.latency` and its verdict;
+            in the order of the study's runners, without those that have not timed it.
         stage_seconds: where its time went.
         is_front: whether it reached the top rung and no other trial that did dominates it.
     """
@@ -48,7 +48,7 @@ class TrialView:
     accuracy: Mapping[int, float]
     images_seen: int
     figures: Mapping[str, float]
-    latency: Mapping[str, Any]
+    latencies: Mapping[str, Mapping[str, Any]]
     stage_seconds: Mapping[str, float]
     is_front: bool
 
@@ -56,6 +56,11 @@ class TrialView:
     def rung(self) -> int | None:
         """Highest rung with a score."""
         return max(self.accuracy, default=None)
+
+    @property
+    def latency(self) -> Mapping[str, Any]:
+        """Of `latencies` the one of the study's first runner that has timed it; empty where none has."""
+        return next(iter(self.latencies.values()), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,12 @@ class StudyView:
         """Trials on the front, the cheapest first."""
         cost = self.objectives[1]
         return tuple(sorted((trial for trial in self.trials if trial.is_front), key=lambda trial: trial.figures[cost]))
+
+    @property
+    def latencies(self) -> tuple[str, ...]:
+        """Names of the latencies that its trials may have, one for each runner."""
+        runners = self.study.runners
+        return tuple(latency_figure(runner, runners) for runner in runners)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,10 +107,13 @@ def study_view(store: Store, name: str) -> StudyView:
     scores: dict[int, list[ScoreRecord]] = {}
     for score in store.study_scores(study.id):
         scores.setdefault(score.trial_id, []).append(score)
-    timed = {found.trial_id: found for found in store.study_measurements(study.id) if found.summary}
+    timed: dict[int | None, dict[str, MeasurementRecord]] = {}
+    for found in store.study_measurements(study.id):
+        if found.summary:
+            timed.setdefault(found.trial_id, {})[found.runner] = found
     records = store.trials(study.id)
     top = top_rung(study.config)
-    views = [_trial(record, scores.get(record.id, []), timed.get(record.id)) for record in records]
+    views = [_trial(record, scores.get(record.id, []), timed.get(record.id, {}), study.runners) for record in records]
     points = [point(view, objectives, top) for view in views]
     mask = pareto.front(points, maximise=maximise)
     corner = [study.hypervolume_reference.get(name, math.nan) for name in objectives]
@@ -153,10 +167,20 @@ def best_trial(view: StudyView) -> TrialView | None:
     return front[max(range(len(front)), key=gain.__getitem__)]
 
 
-def _trial(record: TrialRecord, scores: list[ScoreRecord], timed: MeasurementRecord | None) -> TrialView:
+def _trial(
+    record: TrialRecord, scores: list[ScoreRecord], timed: Mapping[str, MeasurementRecord], runners: tuple[str, ...]
+) -> TrialView:
+    latencies = {
+        latency_figure(runner, runners): {
+            **timed[runner].summary,
+            **timed[runner].latency,
+            "verdict": timed[runner].verdict,
+        }
+        for runner in runners
+        if runner in timed
+    }
     figures = {name: float(value) for name, value in record.costs.items()}
-    if timed is not None:
-        figures["latency_ms"] = timed.latency["ms"]
+    figures |= {name: float(found["ms"]) for name, found in latencies.items()}
     return TrialView(
         number=record.number,
         trial_id=record.id,
@@ -169,7 +193,7 @@ def _trial(record: TrialRecord, scores: list[ScoreRecord], timed: MeasurementRec
         accuracy={score.rung: score.accuracy for score in scores},
         images_seen=max((int(score.fidelity["images_seen"]) for score in scores), default=0),
         figures=figures,
-        latency={} if timed is None else {**timed.summary, **timed.latency, "verdict": timed.verdict},
+        latencies=latencies,
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
         is_front=False,
     )

@@ -22,6 +22,7 @@ from bench.study.evaluation import proxy_resolution
 from bench.study.preparation import Progress
 from bench.study.provenance import refuse_other_machine
 from bench.study.session import Listener
+from bench.study.timers import times_here
 
 # What is trained unless families are chosen: what a search of small networks is read against.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -96,7 +97,7 @@ def resolution_sentences(baselines: StudyRecord) -> list[str]:
 
 def _config(config: StudyConfig, space: NetworkList, study: StudyRecord) -> StudyConfig:
     """The study's settings, every network to the top rung, all timed beside one reference."""
-    beside = max((int(side) for side in study.reference_ms), default=None)
+    beside = max((int(key.partition(":")[0]) for key in study.reference_ms), default=None)
     settings = replace(
         config,
         space=space.name,
@@ -135,7 +136,7 @@ def _extended(
     store: Store, known: StudyRecord, listed: NetworkList, added: tuple[str, ...]
 ) -> tuple[StudyRecord, NetworkList]:
     """The same study over a longer list; its settings stay but for the room that the list needs."""
-    if "latency_ms" in known.objectives:
+    if times_here(StudyConfig.from_dict(known.config)):
         refuse_other_machine(known.name, known.fingerprint)  # before what cannot be timed here stands in the list
     grown = _list(known.name, (*listed.reference_points, *added))
     changed = next((name for name, old in listed.reference_points.items() if grown.reference_points[name] != old), None)

@@ -6,18 +6,20 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ExportError, FoldError
-from bench.measure import Job, exclusive, make_artifact, measure, resolve_runner, shared
+from bench.errors import ExportError, FoldError, MeasureError
+from bench.measure import Job, Setup, make_artifact, shared
 from bench.measure.artifacts import reference_architecture
 from bench.measure.exclusive import cpu_lock_folder
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space
 from bench.store import Store
-from bench.study.measuring import keep
-from bench.study.screening import fitted, plain_conditions
+from bench.study.conditions import Conditions, Registered
+from bench.study.keeping import keep
+from bench.study.screening import conditions_on, fitted
 
 # Networks of one session share its restarts and its reference: a third of the time of a session each.
 _TOGETHER = 6
@@ -31,15 +33,22 @@ def calibrate(
     space: Space,
     *,
     runner: str = "cpu",
+    registered: Registered | None = None,
     runtime: str | None = None,
     threads: int = 1,
     count: int = 60,
     seed: int = 0,
     progress: Progress | None = None,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Measures `count` networks of the space, those left out that the store has already; gives the model.
 
     What was measured stays when this is interrupted, and a second run goes on with the rest.
+
+    Args:
+        registered: the runner of that name, where it is none of this machine.
+        progress: is called with networks done and networks of all.
+        announce: is told in words what is waited for.
 
     Returns:
         `bench.predict.Calibration`: the model and its error on networks that it has not seen.
@@ -50,24 +59,24 @@ def calibrate(
     """
     from bench.predict import choose
 
-    found = resolve_runner(runner, runtime=runtime)
+    runtimes = (runtime,) if runtime else ()
+    place = Conditions(runner=runner, registered=registered, runtimes=runtimes, threads=(threads,), seed=seed)
+    (setup,) = place.setups()
     chosen = choose(space, count, seed=seed, costs=cost_quantities)
-    known = _known(store, runner=runner, runtime=found.runtime, threads=threads)
+    known = _known(store, runner=runner, runtime=setup.runtime, threads=threads)
     missing = [architecture for architecture in chosen if architecture.id not in known]
     done = 0
     for group in _groups(missing):
         with tempfile.TemporaryDirectory(prefix="bench-calibrate-") as folder:
             with shared(cpu_lock_folder()):
-                job = _job(group, Path(folder), runner=runner, runtime=found.runtime, threads=threads, seed=seed)
+                job = _job(group, Path(folder), place, setup)
             if job is not None:
-                with exclusive(cpu_lock_folder()):
-                    measurements = measure(job)
-                for measurement in measurements:
+                for measurement in place.time(job, progress=None, announce=announce):
                     keep(store, measurement)
         done += len(group)
         if progress is not None:
             progress(done, len(missing))
-    return fitted(store, runner=runner, runtime=found.runtime, threads=threads)
+    return fitted(store, runner=runner, runtime=setup.runtime, threads=threads)
 
 
 def _groups(architectures: list[Architecture]) -> Iterator[list[Architecture]]:
@@ -78,27 +87,29 @@ def _groups(architectures: list[Architecture]) -> Iterator[list[Architecture]]:
         yield from (same[begin : begin + _TOGETHER] for begin in range(0, len(same), _TOGETHER))
 
 
-def _job(group: list[Architecture], folder: Path, *, runner: str, runtime: str, threads: int, seed: int) -> Job | None:
+def _job(group: list[Architecture], folder: Path, place: Conditions, setup: Setup) -> Job | None:
     """A quick session of the group; None where none of it can be exported."""
     side = _side(group[0])
     pinned = reference_architecture(side)
-    reference, _ = make_artifact(pinned, folder, "reference", runtime=runtime)
+    make = partial(make_artifact, folder=folder, runtime=setup.runtime, precision=setup.precision)
+    reference, _ = make(pinned, label="reference")
     artifacts = []
     for architecture in group:
         # One that cannot be exported must not stop the others, now and whenever this is taken up again.
         with contextlib.suppress(ExportError, FoldError):
-            artifacts.append(make_artifact(architecture, folder, f"calibration {architecture.id}", runtime=runtime)[0])
+            artifacts.append(make(architecture, label=f"calibration {architecture.id}")[0])
     if not artifacts:
         return None
     return Job(
         artifacts=tuple(artifacts),
         reference=replace(reference, resolution=_side(pinned)),
         resolution=side,
-        runner=runner,
-        runtime=runtime,
-        threads=threads,
+        runner=place.kind,
+        runtime=setup.runtime,
+        threads=setup.threads,
+        precision=setup.precision,
         limit_s=_LIMIT_S * len(artifacts),
-        seed=seed,
+        seed=place.seed,
     )
 
 
@@ -106,9 +117,12 @@ def _known(store: Store, *, runner: str, runtime: str, threads: int) -> set[str]
     """Architectures that were timed under these conditions."""
     from bench.predict import usable
 
+    try:
+        conditions = conditions_on(store, runner=runner, runtime=runtime, threads=threads)
+    except MeasureError:
+        return set()
     records = store.all_measurements(runner=runner, runtime=runtime, threads=threads)
-    here = plain_conditions(runner=runner, runtime=runtime, threads=threads)
-    return {sample.architecture.id for sample in usable(records, here)}
+    return {sample.architecture.id for sample in usable(records, conditions)}
 
 
 def _side(architecture: Architecture) -> int:

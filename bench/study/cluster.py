@@ -19,6 +19,10 @@ _ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # While registered runners measure, nothing may be started here for hours; Ray would warn of missing resources,
+    # and looks for a trial to warn of even where there is none yet.
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e12",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": "1e12",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Workers stay where the command was given, so that relative places mean the same there.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

@@ -6,18 +6,20 @@ nowhere else.
 
 from __future__ import annotations
 
-import types
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import yaml
 
 from bench.errors import ConfigError, nearest
+from bench.measure.catalogue import RUNTIMES
 from bench.study.halving import rung_images
+from bench.study.tree import parse_tree
 
-Tree = TypeVar("Tree")
+_RUNNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +57,19 @@ class ProxyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingConfig:
-    """Where and how candidates are timed; without a runtime, ONNX Runtime on the CPU and torch on a GPU.
+    """Where and how candidates are timed; without a runtime, the usual one of each runner.
 
     Attributes:
+        runner: cpu, cuda or apple of this machine, or the name of a registered one.
+        runners: two or more of them in place of `runner`: latency is an objective on each.
+        runtime: of all runners; None: each one's usual.
         batch: candidates timed in one session; None: four, or as many as trials run at a time.
         reference_resolution: of the pinned network beside every candidate; None: each candidate's own, or the nearest.
     """
 
-    runner: Literal["cpu", "cuda"] = "cpu"
-    runtime: Literal["onnxruntime", "torch"] | None = None
+    runner: str = "cpu"
+    runners: tuple[str, ...] = ()
+    runtime: str | None = None
     threads: int = 1
     restarts: int = 3
     blocks: int = 8
@@ -71,6 +77,11 @@ class TimingConfig:
     deadline_s: float = 120.0
     batch: int | None = None
     reference_resolution: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all runners."""
+        return self.runners or (self.runner,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +139,7 @@ class StudyConfig:
         Raises:
             ConfigError: an unknown key or a value of the wrong type or range.
         """
-        return checked(_parse(cls, data, ""))
+        return checked(parse_tree(cls, data))
 
 
 def load_config(path: Path) -> StudyConfig:
@@ -206,7 +217,25 @@ def checked(config: StudyConfig) -> StudyConfig:
     for name, (found, least, below, usual) in between.items():
         if not least <= found < below:
             raise ConfigError(f"{name} is {found}; it must lie between {least:.0f} and {below:.0f}; {usual:g} is usual")
-    return replace(config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)))
+    return replace(
+        config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)), timing=_checked_timing(config.timing)
+    )
+
+
+def _checked_timing(timing: TimingConfig) -> TimingConfig:
+    """The same with a list of one runner as that runner; whether there are such runners shows where they are used."""
+    for name in timing.names:
+        if not _RUNNER.fullmatch(name):
+            raise ConfigError(
+                f"timing.runner is {name!r}; cpu, cuda, apple or a registered name (lower-case letters, digits, '.', "
+                "'_', '-') is needed; `bench runners list` names them"
+            )
+        if timing.names.count(name) > 1:
+            raise ConfigError(f"timing.runners names {name!r} twice; each stands once; remove the second")
+    if timing.runtime is not None and timing.runtime not in RUNTIMES:
+        known = ", ".join(RUNTIMES)
+        raise ConfigError(f"timing.runtime is {timing.runtime!r}; allowed: {known}{nearest(timing.runtime, RUNTIMES)}")
+    return replace(timing, runner=timing.runners[0], runners=()) if len(timing.runners) == 1 else timing
 
 
 def _num_rungs(proxy: ProxyConfig) -> int:
@@ -219,40 +248,3 @@ def _num_rungs(proxy: ProxyConfig) -> int:
 
 def _rung_images(proxy: ProxyConfig, rungs: int) -> tuple[int, ...]:
     return rung_images(proxy.images, rungs=rungs, reduction=proxy.reduction, batch_size=proxy.batch_size)
-
-
-def _parse(kind: type[Tree], data: Mapping[str, Any], path: str) -> Tree:
-    hints = get_type_hints(kind)
-    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]  # always a dataclass
-    found = {}
-    for key, value in data.items():
-        if key not in names:
-            raise ConfigError(
-                f"unknown setting {path + str(key)!r}; known: {', '.join(names)}{nearest(str(key), names)}"
-            )
-        found[key] = _value(hints[key], value, path + key)
-    return kind(**found)
-
-
-def _value(kind: Any, value: Any, path: str) -> Any:
-    if is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{path} is {value!r}; it holds settings of its own; write them indented below it")
-        return _parse(kind, value, path + ".")  # type: ignore[arg-type]  # a class, not an instance
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None:
-            return None
-        kind = next(option for option in get_args(kind) if option is not type(None))
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            known = [str(option) for option in get_args(kind)]
-            raise ConfigError(f"{path} is {value!r}; allowed: {', '.join(known)}{nearest(str(value), known)}")
-        return value
-    if get_origin(kind) is tuple:
-        if isinstance(value, str) or not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise ConfigError(f"{path} is {value!r}; a list of words is needed; write [a, b]")
-        return tuple(value)
-    accepted = (int, float) if kind is float else (kind,)
-    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{path} is {value!r}; {kind.__name__} is needed; change it")
-    return float(value) if kind is float else value

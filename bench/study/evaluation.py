@@ -21,7 +21,7 @@ from bench.proxies.datasets import open_data
 from bench.proxies.training import Training, TrainingConfig
 from bench.space import Architecture
 from bench.study.config import StudyConfig
-from bench.study.timing import prepare, remove_artifact
+from bench.study.timing import prepare, remove_artifacts
 from bench.study.worker import WAIT, Update, crash_log, use_threads
 
 # Between two signs of life of a training.
@@ -60,6 +60,11 @@ class EvaluationJob:
     def numbers(self) -> tuple[int, ...]:
         """Of the one candidate."""
         return (self.number,)
+
+    @property
+    def last_update(self) -> tuple[str, int]:
+        """Kind of the update that it ends with, and how many of them there are."""
+        return "scored", 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able data."""
@@ -112,9 +117,9 @@ def evaluate(job: EvaluationJob) -> Iterator[tuple[int, Update]]:
 def _prepared(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Update:
     folder = Path(job.folder)
     try:
-        return prepare(config, architecture, folder, job.number, threads=job.threads)[1]
+        return prepare(config, architecture, folder, job.number, (), threads=job.threads)[1]
     finally:
-        remove_artifact(folder, job.number)
+        remove_artifacts(folder, job.number)
 
 
 def study_data(

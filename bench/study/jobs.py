@@ -24,13 +24,14 @@ def job_from_dict(data: Mapping[str, Any]) -> Job:
 
 def work(job: Job) -> Iterator[tuple[int, Update]]:
     """Does a job; yields number and update of its candidates. What goes wrong is an update too: it is data."""
-    unfinished = dict.fromkeys(job.numbers)
-    last = "measured" if isinstance(job, TimingJob) else "scored"
+    kind, times = job.last_update
+    unfinished = dict.fromkeys(job.numbers, times)
     try:
         for number, update in time_candidates(job) if isinstance(job, TimingJob) else evaluate(job):
-            if update["kind"] in (last, "failed"):
-                unfinished.pop(number, None)
+            if update["kind"] in (kind, "failed"):
+                unfinished[number] = 0 if update["kind"] == "failed" else unfinished[number] - 1
             yield number, update
     except Exception as error:
-        for number in unfinished:
-            yield number, failure(error)
+        for number, left in unfinished.items():
+            if left > 0:
+                yield number, failure(error)

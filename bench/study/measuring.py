@@ -1,11 +1,10 @@
-"""Times models outside any study: reference points, trials and files, interleaved in one session, and keeps them."""
+"""Times models outside any study: reference points, trials and files, interleaved in one session."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,81 +15,18 @@ from bench.measure import (
     JobArtifact,
     Measurement,
     Setup,
-    exclusive,
     file_artifact,
     make_artifact,
     make_form,
-    measure,
-    resolve_runner,
     shared,
-    summarise,
 )
 from bench.measure.artifacts import REFERENCE, reference_architecture
 from bench.measure.catalogue import RUNTIMES
 from bench.measure.exclusive import cpu_lock_folder
-from bench.measure.measurement import samples_of
-from bench.measure.protocol import Progress
+from bench.measure.session import Progress
 from bench.networks.models import TimmModel
-from bench.store import Store
+from bench.study.conditions import Conditions
 from bench.study.models import Named
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """Where and how models are timed.
-
-    Attributes:
-        runner: "cpu", "cuda" or "apple".
-        runtimes: names of `catalogue.RUNTIMES`; empty takes the runner's usual one.
-        threads: of each runtime; several give several rows.
-        precision: of runtimes that can choose; None: each one's usual.
-        channels_last: memory format of torch.
-        forms: "deploy", "train" or "timm"; several give several rows.
-        resolution: of the input; None: each model's own.
-        cpus: the timed processes are pinned to; None leaves them free.
-        options: of the runtimes' own.
-        is_quick: three restarts and an aim of 3 % in place of six and 1 %.
-        target: half width of the ratio's interval that is aimed at; None: by `is_quick`.
-        limit_s: no further restart begins after so many seconds; None: the protocol's.
-        most_restarts: while the target is missed; None: the protocol's.
-        reference_resolution: of the pinned FastViT-T8, or the nearest that it can take; None: that of the first model,
-            so that sessions at other resolutions tell ratios to another network.
-        seed: of weights and of the order of visits.
-    """
-
-    runner: str = "cpu"
-    runtimes: tuple[str, ...] = ()
-    threads: tuple[int, ...] = (1,)
-    precision: str | None = None
-    channels_last: bool = False
-    forms: tuple[str, ...] = ("deploy",)
-    resolution: int | None = None
-    cpus: tuple[int, ...] | None = None
-    options: tuple[tuple[str, str], ...] = ()
-    is_quick: bool = False
-    target: float | None = None
-    limit_s: float | None = None
-    most_restarts: int | None = None
-    reference_resolution: int | None = None
-    seed: int = 0
-
-    def setups(self) -> tuple[Setup, ...]:
-        """Every runtime with every number of threads; refused here if it cannot run on this machine."""
-        names = self.runtimes or (resolve_runner(self.runner).runtime,)
-        for name in names:
-            resolve_runner(self.runner, runtime=name)
-        _check_cpus(self.cpus)
-        return tuple(
-            Setup(
-                runtime=name,
-                threads=threads,
-                precision=self.precision or RUNTIMES[name].precisions[0],
-                channels_last=self.channels_last,
-                options=self.options,
-            )
-            for name in names
-            for threads in self.threads
-        )
 
 
 def measure_models(
@@ -109,7 +45,8 @@ def measure_models(
         announce: is told what is being prepared, in words.
 
     Raises:
-        MeasureError: a runtime cannot run here, a file cannot be read, or a form does not exist.
+        MeasureError: a runtime cannot run there, a file cannot be read, or a form does not exist.
+        FleetError: the hub of a registered runner refuses the job.
     """
     setups = conditions.setups()
     tell = announce or (lambda text: None)
@@ -117,9 +54,7 @@ def measure_models(
         # Another session may be timing: preparing waits for it as training does.
         with shared(cpu_lock_folder()):
             job = make_job(models, conditions, setups, Path(folder), tell)
-        tell("waiting for the CPU")
-        with exclusive(cpu_lock_folder()):
-            return measure(job, progress=progress)
+        return conditions.time(job, progress=progress, announce=tell)
 
 
 def make_job(
@@ -160,7 +95,7 @@ def make_job(
         artifacts=tuple(artifacts),
         reference=replace(reference, setup=setups[0], resolution=int(pinned.settings["input_resolution"])),
         resolution=side,
-        runner=conditions.runner,
+        runner=conditions.kind,
         runtime=setups[0].runtime,
         threads=setups[0].threads,
         precision=setups[0].precision,
@@ -168,29 +103,6 @@ def make_job(
         cpus=conditions.cpus,
         seed=conditions.seed,
         **protocol,
-    )
-
-
-def keep(store: Store, measurement: Measurement) -> None:
-    """Writes a measurement outside any study with its summary and samples."""
-    summary = asdict(summarise(measurement)) if measurement.has_figures else {}
-    record(store, measurement.to_dict(), summary)
-
-
-def record(
-    store: Store, measurement: Mapping[str, Any], summary: Mapping[str, Any], *, trial_id: int | None = None
-) -> None:
-    """Writes a measurement as `Measurement.to_dict` gives it."""
-    names = ("architecture_id", "runner", "runtime", "threads", "resolution", "artifact_sha256", "verdict", "reason")
-    store.record_measurement(
-        trial_id=trial_id,
-        **{name: measurement[name] for name in names},
-        protocol=measurement["protocol"],
-        fingerprint=measurement["fingerprint"],
-        summary=summary,
-        samples=samples_of(measurement),
-        label=measurement["label"],
-        session=measurement["session"],
     )
 
 
@@ -214,17 +126,6 @@ def _fitting(model: Named, setups: Sequence[Setup], forms: Sequence[str]) -> lis
             f"reads .{kind}; give --runtime {names[0] if names else 'another, and export it so'}"
         )
     return fitting
-
-
-def _check_cpus(cpus: tuple[int, ...] | None) -> None:
-    if cpus is None:
-        return
-    if not hasattr(os, "sched_getaffinity"):
-        raise MeasureError("--cpus; this system cannot pin a process; leave it out")
-    allowed = os.sched_getaffinity(0)
-    if not cpus or not set(cpus) <= allowed:
-        told = ",".join(map(str, sorted(allowed)))
-        raise MeasureError(f"--cpus {','.join(map(str, cpus)) or 'none'}; this process may use {told}; choose of these")
 
 
 def _artifact(model: Named, conditions: Conditions, setup: Setup, form: str, folder: Path) -> JobArtifact:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bench.errors import ConfigError, nearest
+from bench.store import LATENCY, is_latency, latency_figure
+
+if TYPE_CHECKING:
+    from bench.study.config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +35,14 @@ OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
         Objective(name="accuracy", maximise=True, is_measured=True, unit="top-1"),
-        Objective(name="latency_ms", maximise=False, is_measured=True, unit="ms"),
+        Objective(name=LATENCY, maximise=False, is_measured=True, unit="ms"),
         Objective(name="params_m", maximise=False, is_measured=False, unit="M"),
         Objective(name="macs_g", maximise=False, is_measured=False, unit="G"),
         Objective(name="artifact_mb", maximise=False, is_measured=False, unit="MB"),
     )
 }
 ALIASES = {
-    "latency": "latency_ms",
+    "latency": LATENCY,
     "params": "params_m",
     "macs": "macs_g",
     "artifact": "artifact_mb",
@@ -45,8 +50,12 @@ ALIASES = {
 }
 
 
-def parse_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
+def parse_objectives(names: Sequence[str], *, runners: Sequence[str] = ()) -> tuple[Objective, ...]:
     """Objectives by name or short name, accuracy first.
+
+    Args:
+        names: of the user.
+        runners: where candidates are timed; with several, latency is one objective a runner.
 
     Raises:
         ConfigError: an unknown or repeated name, accuracy missing, or nothing beside it.
@@ -65,7 +74,18 @@ def parse_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
             f"objectives {', '.join(names) or 'none'}; a search needs accuracy and at least one cost "
             f"({', '.join(list(OBJECTIVES)[1:])}); add them"
         )
-    return tuple(sorted(found, key=lambda objective: objective.name != "accuracy"))
+    ordered = sorted(found, key=lambda objective: objective.name != "accuracy")
+    return tuple(each for objective in ordered for each in _on_each(objective, runners))
+
+
+def study_objectives(config: StudyConfig) -> tuple[Objective, ...]:
+    """The objectives of a study, accuracy first; errors as for `parse_objectives`."""
+    return parse_objectives(config.objectives, runners=config.timing.names)
+
+
+def is_timed(objectives: Iterable[Objective]) -> bool:
+    """Whether a latency is among them."""
+    return any(is_latency(objective.name) for objective in objectives)
 
 
 def directions(objectives: Sequence[Objective]) -> tuple[bool, ...]:
@@ -76,3 +96,10 @@ def directions(objectives: Sequence[Objective]) -> tuple[bool, ...]:
 def values(objectives: Sequence[Objective], figures: Mapping[str, float]) -> tuple[float, ...]:
     """One value an objective, NaN where the figure is not known yet."""
     return tuple(float(figures.get(objective.name, math.nan)) for objective in objectives)
+
+
+def _on_each(objective: Objective, runners: Sequence[str]) -> tuple[Objective, ...]:
+    if objective.name != LATENCY:
+        return (objective,)
+    names = dict.fromkeys(latency_figure(runner, runners) for runner in runners)
+    return tuple(replace(objective, name=name) for name in names) or (objective,)

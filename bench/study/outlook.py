@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bench import pareto
 from bench.study.objectives import Objective, directions, values
 from bench.study.plan import Candidate, Plan
 
+if TYPE_CHECKING:
+    from bench.study.remote import Remote
+    from bench.study.session import Session
+    from bench.study.underway import UnderWay
+
 Point = tuple[int, tuple[float, ...]]
+
+
+def snapshot(session: Session, under_way: UnderWay, remote: Remote | None) -> dict[str, Any]:
+    """The state of a study as plain data, as `bench.report.live` shows it."""
+    plan = session.plan
+    candidates = plan.candidates
+    return {
+        "name": session.study.name,
+        "done": sum(1 for candidate in candidates.values() if candidate.is_failed or candidate.accuracy),
+        "budget": session.config.budget,
+        "failed": sum(candidate.is_failed for candidate in candidates.values()),
+        "jobs": [(number, candidates[number].target, under_way.state(number)) for number in plan.running],
+        "away": [] if remote is None else remote.states(),
+        "waiting": {} if remote is None else remote.waiting,
+        "objectives": [objective.name for objective in session.objectives],
+        "front": session.front(),
+        "hypervolume": session.hypervolume(),
+        "reference": dict(session.study.hypervolume_reference),
+        "seconds": session.pace.seconds,
+        "seconds_left": session.pace.seconds_left(plan),
+    }
 
 
 def front_of(candidates: Mapping[int, Candidate], objectives: Sequence[Objective], *, top: int) -> list[Point]:

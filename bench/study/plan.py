@@ -6,6 +6,8 @@ plan is rebuilt from the store when a study is resumed or replayed.
 
 Where latency is an objective, candidates are timed a few at a time before their training (bench/study/timing.py), one
 such batch at a time. Batches are aligned by number, so that a study taken up again makes those that it would have made.
+What registered runners time is only prepared as a job; until its latencies arrive it is away and takes no place, and
+no more than two batches are.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 
 from bench.errors import SearchError
 from bench.space import Architecture
+from bench.store import is_latency
 from bench.study import halving
 from bench.study.halving import Rung
 from bench.study.objectives import Objective, directions, values
@@ -30,6 +33,11 @@ class PlannedTraining:
     architecture: Architecture
     proposal: Proposal | None
 
+    @property
+    def proposals(self) -> Mapping[int, Proposal]:
+        """Of the candidate, if it is new."""
+        return {} if self.proposal is None else {self.number: self.proposal}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTiming:
@@ -40,6 +48,9 @@ class PlannedTiming:
 
 
 PlannedJob = PlannedTraining | PlannedTiming
+
+# Of batches whose latencies are measured elsewhere: one is timed, and the next waits there, so that no runner idles.
+_MOST_AWAY = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +66,8 @@ class Candidate:
     is_timed: bool
     """Whether its training can begin: its latency is known, or is no objective."""
     is_running: bool = False
+    is_away: bool = False
+    """Whether it is prepared, and registered runners still time it."""
     is_failed: bool = False
 
 
@@ -93,6 +106,7 @@ class Plan:
         self._references = [(f"reference:{name}", architecture) for name, architecture in references.items()]
         self._max_failures, self._failures = max_failures, 0
         self._timing_batch = timing_batch
+        self._latencies = {objective.name for objective in objectives if is_latency(objective.name)}
         self._timing: set[int] = set()
         self._restarts: list[int] = []
         self._reached: list[dict[int, tuple[float, ...]]] = [{} for _ in rungs]
@@ -105,13 +119,19 @@ class Plan:
         return [number for number, candidate in self.candidates.items() if candidate.is_running]
 
     @property
+    def away(self) -> list[int]:
+        """Numbers of the candidates that registered runners still time."""
+        return [number for number, candidate in self.candidates.items() if candidate.is_away]
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing runs and nothing is left to start."""
         if self.running:
             return False
-        return self.stop_reason is not None or (
-            self._is_last_call() and not self._restarts and not self._waiting() and self._promotion() is None
-        )
+        if self.stop_reason is not None:
+            return True
+        is_idle = not self.away and not self._restarts and not self._waiting()
+        return is_idle and self._is_last_call() and self._promotion() is None
 
     @property
     def exhausted_reason(self) -> str | None:
@@ -134,7 +154,8 @@ class Plan:
         ready = [number for number in self._waiting() if self.candidates[number].is_timed]
         # A little ahead, so that no place is without work while the next are prepared.
         if self._timing_batch is not None and len(ready) < self._concurrency and not self._timing:
-            batch = self._next_batch(self._timing_batch)
+            is_far_ahead = self._num_batches_away(self._timing_batch) >= (1 if ready else _MOST_AWAY)
+            batch = None if is_far_ahead else self._next_batch(self._timing_batch)
             if batch is not None:
                 return batch
         if ready:
@@ -145,16 +166,31 @@ class Plan:
         """Costs and latency of a candidate, as they become known."""
         self.candidates[number].figures.update(figures)
 
+    def has_latencies(self, number: int) -> bool:
+        """Whether all of them are among the figures of a candidate."""
+        return self._latencies <= self.candidates[number].figures.keys()
+
     def timed(self, number: int) -> None:
-        """The latency of a candidate is known, and its training can begin."""
+        """The latencies of a candidate are known, and its training can begin."""
         candidate = self.candidates[number]
-        candidate.is_timed, candidate.is_running = True, False
+        candidate.is_timed, candidate.is_running, candidate.is_away = True, False, False
+        self._timing.discard(number)
+
+    def sent(self, number: int) -> None:
+        """A candidate whose place is free again while registered runners time it."""
+        candidate = self.candidates[number]
+        candidate.is_running, candidate.is_away = False, True
         self._timing.discard(number)
 
     def untimed(self, number: int) -> None:
         """A candidate whose timing ended without a result of its own, which is to be tried again."""
-        self.candidates[number].is_running = False
+        candidate = self.candidates[number]
+        candidate.is_running, candidate.is_away = False, False
         self._timing.discard(number)
+
+    def stop(self, reason: str) -> None:
+        """Nothing new is started; what runs goes on to its end, and the study may be taken up again."""
+        self.stop_reason = self.stop_reason or reason
 
     def scored(self, number: int, rung: int, accuracy: float) -> None:
         """Accuracy of a candidate at a rung; the sampler is told at the first.
@@ -177,7 +213,7 @@ class Plan:
     def failed(self, number: int, reason: str) -> None:
         """A job that ended without a score."""
         candidate = self.candidates[number]
-        candidate.target, candidate.is_running = None, False
+        candidate.target, candidate.is_running, candidate.is_away = None, False, False
         candidate.is_failed = True
         self._timing.discard(number)
         if 0 not in candidate.accuracy:
@@ -185,8 +221,8 @@ class Plan:
         for reached in self._reached:
             reached.pop(number, None)
         self._failures += 1
-        if self._failures >= self._max_failures and self.stop_reason is None:
-            self.stop_reason = f"{self._failures} failed trials in a row, the last because: {reason}"
+        if self._failures >= self._max_failures:
+            self.stop(f"{self._failures} failed trials in a row, the last because: {reason}")
 
     def restore(
         self,
@@ -204,7 +240,7 @@ class Plan:
             figures=dict(figures),
             accuracy=dict(accuracy),
             target=None if accuracy or is_failed else 0,
-            is_timed=self._timing_batch is None or "latency_ms" in figures,
+            is_timed=self._latencies <= figures.keys(),
             is_failed=is_failed,
         )
         self.candidates[number] = candidate
@@ -229,7 +265,14 @@ class Plan:
 
     def _waiting(self) -> list[int]:
         """New candidates whose next job has not begun."""
-        return [number for number, found in self.candidates.items() if found.target == 0 and not found.is_running]
+        return [
+            number
+            for number, found in self.candidates.items()
+            if found.target == 0 and not found.is_running and not found.is_away
+        ]
+
+    def _num_batches_away(self, size: int) -> int:
+        return len({number // size for number in self.away})
 
     def _train(self, number: int, proposal: Proposal | None = None) -> PlannedTraining:
         candidate = self.candidates[number]

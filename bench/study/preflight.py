@@ -10,13 +10,11 @@ from typing import Literal
 import numpy as np
 
 from bench.errors import SearchError, SpaceError
-from bench.measure import resolve_runner
 from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
 from bench.space import Architecture, CostFunction, NoneFound, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution
-from bench.study.objectives import parse_objectives
 from bench.study.proposer import reference_points
 from bench.study.runner import free_bytes
 
@@ -50,7 +48,7 @@ class Checked:
 def check(
     config: StudyConfig, folder: Path, *, space: Space | None = None, costs: CostFunction = cost_quantities
 ) -> Checked:
-    """Everything about a study that can be known without doing it.
+    """Everything about a study that can be known without doing it, but for where it is timed (bench.study.timers).
 
     Args:
         config: the settings.
@@ -61,14 +59,11 @@ def check(
     Raises:
         BenchError: saying what cannot work, what is allowed, what to do.
     """
-    parse_objectives(config.objectives)
     space = space or load_space(config.space).with_rules(config.rules)
     tried, _ = reference_points(space, costs)
     resolutions = _resolutions(space)
     largest = max([*_drawn(space, costs), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
     device = _device(config)
-    if "latency_ms" in _costs(config):
-        resolve_runner(config.timing.runner, runtime=config.timing.runtime)
     concurrency, threads = _share(config, device)
     _check_disk(config, folder, largest)
     for side in sorted({proxy_resolution(resolution) for resolution in resolutions}):
@@ -90,10 +85,6 @@ def check(
         threads=threads,
         device=device,
     )
-
-
-def _costs(config: StudyConfig) -> set[str]:
-    return {objective.name for objective in parse_objectives(config.objectives)} - {"accuracy"}
 
 
 def _resolutions(space: Space) -> tuple[int, ...]:

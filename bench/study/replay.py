@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.space import Architecture, parse_space
 from bench.store import Store
 from bench.study.config import StudyConfig
-from bench.study.objectives import parse_objectives, values
+from bench.study.objectives import study_objectives, values
 from bench.study.proposer import Proposer
 from bench.study.screening import costs_with, stored_model
 from bench.study.stored import stored_candidates
@@ -18,7 +18,7 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
     """
     study = store.study(name)
     config = StudyConfig.from_dict(study.config)
-    objectives = parse_objectives(config.objectives)
+    objectives = study_objectives(config)
     proposer = Proposer(
         parse_space(study.space_text, source=f"space of study {name!r}"),
         objectives,
@@ -28,7 +28,7 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
         costs=costs_with(stored_model(store, study.id)),
     )
     trials = {trial.id: trial for trial in store.trials(study.id)}
-    figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study.id)}
+    figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study)}
     told: set[int] = set()
     differences = []
     for event in store.events(study.id):

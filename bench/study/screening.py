@@ -8,19 +8,24 @@ again turns down what it would have turned down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.errors import MeasureError, SearchError
+from bench.fleet.remote_runner import is_local
 from bench.measure import fingerprint
+from bench.measure.catalogue import DEFAULT_RUNTIME, RUNTIMES
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, Store
 from bench.study.config import StudyConfig
-from bench.study.timing import runtime_of
+from bench.study.timer import Timer
 
 EVENT = "latency_model"
 QUANTITY = "latency_ms"
+
+# Of a measurement's fingerprint what belongs to its file and not to the runner.
+_OF_A_FILE = ("export", "reference", "loaded")
 
 
 def reads_latency(space: Space) -> bool:
@@ -28,21 +33,24 @@ def reads_latency(space: Space) -> bool:
     return any(QUANTITY in rule.text for rule in space.conditions)
 
 
-def fit_model(config: StudyConfig, space: Space, store: Reader) -> dict[str, Any] | None:
+def fit_model(config: StudyConfig, space: Space, store: Reader, timers: Sequence[Timer]) -> dict[str, Any] | None:
     """The latency model that the rules of a new study need, as plain data with its error; None where none does.
 
+    Args:
+        timers: the runners that the study times on; none where latency is no objective.
+
     Raises:
-        SearchError: the runner is not calibrated.
+        SearchError: the runner is not calibrated, or there are several.
     """
     if not reads_latency(space):
         return None
-    timing = config.timing
+    runner, runtime = _the_one(config, timers)
     try:
-        found = fitted(store, runner=timing.runner, runtime=runtime_of(config), threads=timing.threads)
+        found = fitted(store, runner=runner, runtime=runtime, threads=config.timing.threads)
     except MeasureError as error:
         raise SearchError(
-            f"a rule reads latency_ms and {timing.runner} is not calibrated ({error}); "
-            f"run `bench calibrate {timing.runner}` with this database first, or leave the rule out"
+            f"a rule reads latency_ms and {runner} is not calibrated ({error}); "
+            f"run `bench calibrate {runner}` with this database first, or leave the rule out"
         ) from error
     return {"model": found.model.to_dict(), "error": str(found.validation)}
 
@@ -55,7 +63,29 @@ def fitted(store: Reader, *, runner: str, runtime: str, threads: int) -> Any:
     """
     from bench.predict import fit_from_store
 
-    return fit_from_store(store, plain_conditions(runner=runner, runtime=runtime, threads=threads))
+    conditions = conditions_on(store, runner=runner, runtime=runtime, threads=threads)
+    return fit_from_store(store, conditions, runner=runner)
+
+
+def conditions_on(store: Reader, *, runner: str, runtime: str, threads: int) -> dict[str, Any]:
+    """The fingerprint that measurements of a runner have as studies and calibrations make them.
+
+    Of a registered runner only its last measurement tells, so of that it is.
+
+    Raises:
+        MeasureError: nothing was measured there in that way.
+    """
+    if is_local(runner):
+        return plain_conditions(runner=runner, runtime=runtime, threads=threads)
+    plain = _plain(runtime)
+    for record in reversed(store.all_measurements(runner=runner, runtime=runtime, threads=threads)):
+        found = record.fingerprint
+        if record.summary and all(found.get(name) == value for name, value in plain.items()):
+            return {name: value for name, value in found.items() if name not in _OF_A_FILE}
+    raise MeasureError(
+        f"nothing was measured on {runner!r} with {runtime} and {threads} threads; a model learns from that; measure "
+        "there first"
+    )
 
 
 def plain_conditions(*, runner: str, runtime: str, threads: int) -> dict[str, Any]:
@@ -63,13 +93,29 @@ def plain_conditions(*, runner: str, runtime: str, threads: int) -> dict[str, An
 
     Whoever times something pinned, in half precision or beside a reference of another setup makes other figures.
     """
-    return {
-        **fingerprint(runner=runner, runtime=runtime, threads=threads),
-        "precision": "fp32",
-        "channels_last": False,
-        "options": {},
-        "cpus": None,
-    }
+    return {**fingerprint(runner=runner, runtime=runtime, threads=threads), **_plain(runtime)}
+
+
+def _plain(runtime: str) -> dict[str, Any]:
+    return {"precision": RUNTIMES[runtime].precisions[0], "channels_last": False, "options": {}, "cpus": None}
+
+
+def _the_one(config: StudyConfig, timers: Sequence[Timer]) -> tuple[str, str]:
+    """The runner whose latency a rule reads, and the runtime there."""
+    timing, names = config.timing, config.timing.names
+    if len(names) > 1:
+        raise SearchError(
+            f"a rule reads latency_ms and the study is timed on {', '.join(names)}; a latency model is of one runner; "
+            "search with one of them, or leave the rule out"
+        )
+    if timers:
+        return timers[0].name, timers[0].runtime
+    if not is_local(timing.runner):
+        raise SearchError(
+            f"a rule reads latency_ms of {timing.runner!r} and latency is no objective; there it has to be one; "
+            "add it, or leave the rule out"
+        )
+    return timing.runner, timing.runtime or DEFAULT_RUNTIME[timing.runner]
 
 
 def keep_model(store: Store, study_id: int, model: Mapping[str, Any] | None) -> None:

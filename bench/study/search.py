@@ -6,26 +6,34 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError, MeasureError, SearchError
+from bench.fleet.client import HubClient
 from bench.measure import exclusive, fingerprint
 from bench.proxies.data_spec import absolute_spec
 from bench.space import Space, load_space, parse_space
 from bench.store import Reader, Store, StudyRecord
 from bench.study import runner
 from bench.study.config import StudyConfig
-from bench.study.objectives import parse_objectives
+from bench.study.objectives import study_objectives
 from bench.study.preflight import Checked, check
 from bench.study.preparation import Progress, pack_data, reference_artifacts, worst_corner
 from bench.study.provenance import git_revision, provenance, refuse_other_machine, versions
+from bench.study.remote import Remote
 from bench.study.screening import costs_with, fit_model, keep_model, stored_model
 from bench.study.session import Listener, Session
+from bench.study.timer import Timer
+from bench.study.timers import find_timers, hub_of, time_on, times_here
+from bench.study.timing import References
 
 Announce = Callable[[str], None]
+
+_CORNER = "the reference point of the hypervolume"
 
 
 def start(
@@ -58,9 +66,25 @@ def start(
     _refuse_taken(store, name)
     config = replace(config, data=replace(config.data, source=absolute_spec(config.data.source)))
     folder = _new_folder(config, store, name)
+    study_objectives(config)  # a name that is none is told before a hub is looked for
     space = space or load_space(config.space).with_rules(config.rules)
-    model = fit_model(config, space, store)
-    checked = check(config, folder, space=space, costs=costs_with(model))
+    with hub_of(config, store) as client:
+        way = _Way(timers=find_timers(config, client), client=client)
+        model = fit_model(config, space, store, way.timers)
+        checked = check(config, folder, space=space, costs=costs_with(model))
+        config, study = _created(config, checked, store, name, folder)
+        keep_model(store, study.id, model)
+        if like is not None:
+            corner, milliseconds = like.hypervolume_reference, like.reference_ms
+            study = store.set_hypervolume_reference(study.id, corner, reference_ms=milliseconds)
+            store.record_event(study.id, "like", {"study": like.name})
+        return _run(study, config, checked, store, way, announce, listener, progress)
+
+
+def _created(
+    config: StudyConfig, checked: Checked, store: Store, name: str, folder: Path
+) -> tuple[StudyConfig, StudyRecord]:
+    """The study in the store, and its settings as they stand there."""
     # Resolved now, so that a study that goes on trains as it began.
     execution = replace(config.execution, threads=checked.threads, device=checked.device)
     if store.location.path is None or config.execution.folder:
@@ -79,12 +103,7 @@ def start(
         git_revision=git_revision(),
         fingerprint=dict(fingerprint()),
     )
-    keep_model(store, study.id, model)
-    if like is not None:
-        corner, milliseconds = like.hypervolume_reference, like.reference_ms
-        study = store.set_hypervolume_reference(study.id, corner, reference_ms=milliseconds)
-        store.record_event(study.id, "like", {"study": like.name})
-    return _run(study, config, checked, store, announce, listener, progress)
+    return config, study
 
 
 def resume(
@@ -115,12 +134,14 @@ def resume(
         )
     stored = dict(study.config)
     config = StudyConfig.from_dict({**stored, "execution": {**stored["execution"], **(execution or {})}})
-    if "latency_ms" in study.objectives:
+    if times_here(config):
         refuse_other_machine(name, study.fingerprint)
     space = parse_space(study.space_text, source=f"space of study {name!r}")
     costs = costs_with(stored_model(store, study.id))
-    checked = check(config, study_folder(store, study), space=space, costs=costs)
-    return _run(study, config, checked, store, announce, listener, progress, is_resumed=True)
+    with hub_of(config, store) as client:
+        way = _Way(timers=find_timers(config, client), client=client)
+        checked = check(config, study_folder(store, study), space=space, costs=costs)
+        return _run(study, config, checked, store, way, announce, listener, progress, is_resumed=True)
 
 
 def repeat(
@@ -152,11 +173,28 @@ def new_name(config: StudyConfig) -> str:
     return f"{space}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """To where candidates are timed: the runners, and the hub that leads to those that are not of this machine."""
+
+    timers: tuple[Timer, ...]
+    client: HubClient | None
+
+    def remote(
+        self, study: StudyRecord, config: StudyConfig, references: References, folder: Path
+    ) -> contextlib.AbstractContextManager[Remote | None]:
+        """What sends candidates there while the study runs; None where nothing is sent."""
+        if self.client is None:
+            return contextlib.nullcontext()
+        return Remote(self.client, study, config, self.timers, references, folder)
+
+
 def _run(
     study: StudyRecord,
     config: StudyConfig,
     checked: Checked,
     store: Store,
+    way: _Way,
     announce: Announce | None,
     listener: Listener | None,
     progress: Progress | None,
@@ -164,6 +202,7 @@ def _run(
     is_resumed: bool = False,
 ) -> StudyRecord:
     report = progress or (lambda what, done, total: None)
+    tell = partial(_tell_corner, report)
     folder = study_folder(store, study)
     with _only_driver(folder, study.name):
         if announce is not None:
@@ -173,40 +212,54 @@ def _run(
             store.record_event(study.id, "resumed", provenance())
         try:
             hashes = pack_data(config, checked.resolutions, report)
-            report("the reference point of the hypervolume", 0, 1)
-            is_timed = "latency_ms" in study.objectives
-            references = reference_artifacts(config, checked.resolutions, folder) if is_timed else {}
+            report(_CORNER, 0, 1)
+            references = reference_artifacts(config, checked.resolutions, folder, way.timers)
             if not study.hypervolume_reference:
-                corner, reference_ms = worst_corner(config, checked.largest, references, folder)
-                study = store.set_hypervolume_reference(study.id, corner, reference_ms=reference_ms)
-            report("the reference point of the hypervolume", 1, 1)
-            session = Session(
-                store,
-                study,
-                config,
-                checked.space,
-                folder,
-                concurrency=checked.concurrency,
-                threads=checked.threads,
-                device=checked.device,
-                references=references,
-                data_hashes=hashes,
-                listener=listener or (lambda session, kind, data: None),
-                costs=costs_with(stored_model(store, study.id)),
-            )
-            if not session.plan.is_done:
-                runner.run(
-                    session,
-                    concurrency=checked.concurrency,
-                    ray_address=config.execution.ray_address,
-                    uses_gpu=checked.device == "cuda",
+                corner, reference_ms = worst_corner(
+                    config,
+                    checked.largest,
+                    references,
+                    folder,
+                    way.timers,
+                    time=lambda timer, job: time_on(timer, job, way.client, tell),
                 )
-            record = session.finish()
+                study = store.set_hypervolume_reference(study.id, corner, reference_ms=reference_ms)
+            report(_CORNER, 1, 1)
+            with way.remote(study, config, references, folder) as remote:
+                session = Session(
+                    store,
+                    study,
+                    config,
+                    checked.space,
+                    folder,
+                    concurrency=checked.concurrency,
+                    threads=checked.threads,
+                    device=checked.device,
+                    timers=way.timers,
+                    references=references,
+                    data_hashes=hashes,
+                    listener=listener or (lambda session, kind, data: None),
+                    costs=costs_with(stored_model(store, study.id)),
+                    remote=remote,
+                )
+                if not session.plan.is_done:
+                    runner.run(
+                        session,
+                        concurrency=checked.concurrency,
+                        ray_address=config.execution.ray_address,
+                        uses_gpu=checked.device == "cuda",
+                    )
+                record = session.finish()
         except BaseException as error:
             _mark_interrupted(store, study, error)
             raise
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     return record
+
+
+def _tell_corner(report: Progress, text: str) -> None:
+    """What is waited for while the worst corner is measured."""
+    report(f"{_CORNER}, {text}", 0, 1)
 
 
 @contextlib.contextmanager
@@ -247,10 +300,7 @@ def _beside(store: Reader) -> Path:
 
 
 def _directions(config: StudyConfig) -> dict[str, str]:
-    return {
-        objective.name: "maximize" if objective.maximise else "minimize"
-        for objective in parse_objectives(config.objectives)
-    }
+    return {objective.name: "maximize" if objective.maximise else "minimize" for objective in study_objectives(config)}
 
 
 def _checked_name(name: str) -> str:

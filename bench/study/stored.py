@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
-from bench.store import Reader, TrialRecord
+from bench.store import Reader, StudyRecord, TrialRecord, latency_figure
 from bench.study.config import StudyConfig
-from bench.study.objectives import Objective
+from bench.study.objectives import Objective, is_timed
 from bench.study.plan import Plan
 from bench.study.proposer import Proposal, Proposer, reference_points
 
@@ -33,7 +33,6 @@ def make_plan(
         budget=config.budget,
         costs=costs,
     )
-    is_timed = any(objective.name == "latency_ms" for objective in objectives)
     tried, _ = reference_points(space, costs) if config.try_reference_points else ({}, {})
     return Plan(
         proposer,
@@ -44,25 +43,27 @@ def make_plan(
         concurrency=concurrency,
         references=tried,
         max_failures=config.max_failures,
-        timing_batch=(config.timing.batch or max(_LEAST_BATCH, concurrency)) if is_timed else None,
+        timing_batch=(config.timing.batch or max(_LEAST_BATCH, concurrency)) if is_timed(objectives) else None,
     )
 
 
 def stored_candidates(
-    store: Reader, study_id: int
+    store: Reader, study: StudyRecord
 ) -> list[tuple[TrialRecord, Proposal, dict[str, float], dict[int, float]]]:
     """Trials by number with their proposal, figures and accuracy by rung."""
     accuracy: dict[int, dict[int, float]] = {}
-    for score in store.study_scores(study_id):
+    for score in store.study_scores(study.id):
         accuracy.setdefault(score.trial_id, {})[score.rung] = score.accuracy
-    latency = {found.trial_id: found.latency["ms"] for found in store.study_measurements(study_id) if found.summary}
+    latencies: dict[int | None, dict[str, float]] = {}
+    for found in store.study_measurements(study.id):
+        if found.summary:
+            latencies.setdefault(found.trial_id, {})[latency_figure(found.runner, study.runners)] = found.latency["ms"]
     result = []
-    for trial in store.trials(study_id):
+    for trial in store.trials(study.id):
         proposal = Proposal(
             architecture=Architecture.from_dict(trial.architecture), source=trial.source, state=trial.proposal
         )
         figures = {name: float(value) for name, value in trial.costs.items()}
-        if trial.id in latency:
-            figures["latency_ms"] = latency[trial.id]
+        figures |= latencies.get(trial.id, {})
         result.append((trial, proposal, figures, accuracy.get(trial.id, {})))
     return result

@@ -28,7 +28,8 @@ def test_json(here: Here) -> None:
     ended = here("doctor", "--json", "--seconds", 0.1)
     assert ended.code == 0
     data = json.loads(ended.out)
-    assert set(data) == {"runtimes", "devices", "window", "checks", "fit"}
+    assert set(data) == {"runtimes", "devices", "window", "checks", "fit", "runners"}
+    assert data["runners"] == []
     assert {check["status"] for check in data["checks"]} <= {"ok", "warn", "bad"}
 
 

@@ -15,10 +15,17 @@ def commands() -> list[tuple[str, ...]]:
     """All commands and those below them."""
     found: list[tuple[str, ...]] = [()]
     for name in COMMANDS:
-        found.append((name,))
         command = cli.get_command(click.Context(cli), name)
-        if isinstance(command, click.Group):
-            found += [(name, below) for below in command.commands]
+        assert command is not None
+        found += below((name,), command)
+    return found
+
+
+def below(words: tuple[str, ...], command: click.Command) -> list[tuple[str, ...]]:
+    found = [words]
+    if isinstance(command, click.Group):
+        for name, other in command.commands.items():
+            found += below((*words, name), other)
     return found
 
 

@@ -54,6 +54,17 @@ def test_the_same_words_again_are_no_new_stretch() -> None:
     assert lines_of("one", (10, 1, 5), "one", (10, 2, 5))[-1] == "measuring: 2 of 5 steps, about 30 s to go"
 
 
+def test_words_are_a_line_where_nothing_was_told_for_long() -> None:
+    out, clock = io.StringIO(), Clock()
+    shown = Shown(None, Console(file=out, width=200), is_silent=False, verb="measuring", clock=clock)
+    shown.say("preparing")
+    clock.now += 12
+    shown.say("waiting for pi5 (last seen 70 s ago)")
+    clock.now += 3
+    shown.say("waiting for pi5 (last seen 73 s ago)")
+    assert out.getvalue().splitlines() == ["waiting for pi5 (last seen 70 s ago)"]
+
+
 def test_what_was_done_before_took_no_time_now() -> None:
     told = lines_of("evaluating", (10, 900, 1000), (20, 910, 1000))
     assert told == ["measuring: 900 of 1000 steps", "measuring: 910 of 1000 steps, about 180 s to go"]

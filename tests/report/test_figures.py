@@ -112,5 +112,54 @@ def test_baselines_are_drawn_beside_the_front(view: StudyView, tmp_path: Path) -
     assert ATTACK not in (tmp_path / "front.html").read_text()
 
 
+def with_runners(view: StudyView, *names: str) -> StudyView:
+    """The same study timed on each, on the second in reverse order of cost."""
+    figures = [f"latency_ms:{name}" for name in names]
+    trials = []
+    for trial in view.trials:
+        found = dict(trial.latency)
+        if not found:
+            trials.append(trial)
+            continue
+        slow = {name: 100 / float(found[name]) for name in ("ms", "low_ms", "high_ms")}
+        slow["low_ms"], slow["high_ms"] = slow["high_ms"], slow["low_ms"]
+        latencies = dict(zip(figures, (found, {**found, **slow}), strict=True))
+        own = {name: value for name, value in trial.figures.items() if name != "latency_ms"}
+        own |= {name: float(told["ms"]) for name, told in latencies.items()}
+        trials.append(replace(trial, figures=own, latencies=latencies))
+    return replace(view, trials=tuple(trials), objectives=("accuracy", *figures), maximise=(True, False, False))
+
+
+def test_with_several_runners_each_latency_can_be_chosen(view: StudyView) -> None:
+    """What the page draws at first is one runner's; a menu leads to the others, each with its own intervals."""
+    figure = front_figure(with_runners(view, "pi5", "<b>pixel8"))
+    alone = front_figure(view)
+    count = len(alone.data)
+    assert len(figure.data) == 2 * count
+    assert [trace.visible for trace in figure.data] == [True] * count + [False] * count
+    for first, only in zip(figure.data, alone.data, strict=False):
+        assert (first.name, first.x, first.y) == (only.name, only.x, only.y)
+    (menu,) = figure.layout.updatemenus
+    assert [button.label for button in menu.buttons] == [
+        "latency (ms, batch 1) on pi5",
+        "latency (ms, batch 1) on &lt;b&gt;pixel8",
+    ]
+    assert figure.layout.xaxis.title.text == menu.buttons[0].label
+    shown, moved = menu.buttons[1].args
+    assert shown == {"visible": [False] * count + [True] * count}
+    assert moved == {"xaxis.title.text": menu.buttons[1].label}
+    fronts = [trace for trace in figure.data if trace.name == "front"]
+    assert fronts[1].x == tuple(pytest.approx(100 / x) for x in fronts[0].x)
+    assert all(value >= 0 for trace in fronts for value in (*trace.error_x.array, *trace.error_x.arrayminus))
+    # The attained line goes along the cost that is drawn, whatever the order of the others.
+    for line in (trace for trace in figure.data if trace.name == "attained"):
+        assert list(line.x) == sorted(line.x)
+        assert list(line.y) == sorted(line.y)
+
+
+def test_an_only_cost_needs_no_menu(view: StudyView) -> None:
+    assert not front_figure(view).layout.updatemenus
+
+
 def test_an_empty_study_can_be_drawn(view: StudyView) -> None:
     assert front_figure(replace(view, trials=()))

@@ -71,3 +71,14 @@ def test_a_failed_trial_shows_its_reason(view: StudyView) -> None:
     rows = dict(trial_rows(failed))
     assert rows["status"] == "failed"
     assert rows["reason"].startswith("scripted failure")
+
+
+def test_latencies_of_several_runners_stand_side_by_side(view: StudyView) -> None:
+    timing = {**view.study.config["timing"], "runners": ["pi5", "pixel8"]}
+    study = replace(view.study, config={**view.study.config, "timing": timing})
+    first = view.front[0]
+    trial = replace(first, latencies={f"latency_ms:{name}": first.latency for name in ("pi5", "pixel8")})
+    text = front_table(replace(view, study=study, trials=(trial,)))
+    for words in ("ms on pi5", "x T8 on pi5", "ms on pixel8", "quick interval on pixel8", "by verdict: 2 valid"):
+        assert words in text
+    assert dict(trial_rows(trial))["latency on pixel8"] == dict(trial_rows(first))["latency"]

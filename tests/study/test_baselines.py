@@ -131,7 +131,7 @@ def scripted_runs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(search, "pack_data", lambda *_: {})
-    monkeypatch.setattr(search, "reference_artifacts", lambda *_: {256: {}})
+    monkeypatch.setattr(search, "reference_artifacts", lambda *_: {"onnx": {"256": {}}})
     return runs
 
 

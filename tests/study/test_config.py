@@ -21,6 +21,22 @@ def test_a_file_gives_settings_and_flags_override_it(tmp_path: Path) -> None:
     assert (config.space, config.budget, config.proxy.images, config.proxy.rungs) == ("smoke", 7, 800, 2)
 
 
+def test_settings_of_an_older_store_are_read() -> None:
+    """As they were before a study could have several runners."""
+    numbers = {"threads": 1, "restarts": 3, "blocks": 8, "iterations": 2, "deadline_s": 120.0}
+    timing = {"runner": "cpu", "runtime": None, **numbers, "batch": None, "reference_resolution": None}
+    config = StudyConfig.from_dict({"timing": timing})
+    assert config == StudyConfig()
+    assert config.timing.names == ("cpu",)
+
+
+def test_a_list_of_one_runner_is_that_runner() -> None:
+    assert StudyConfig.from_dict({"timing": {"runners": ["pi5"]}}).timing.runner == "pi5"
+    several = override(StudyConfig(), {"timing.runners": ("pi5", "cpu")})
+    assert several.timing.names == ("pi5", "cpu")
+    assert override(several, {"timing.runner": "pi5", "timing.runners": ()}).timing.names == ("pi5",)
+
+
 def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
     assert StudyConfig.from_dict({"proxy": {"reduction": 2}}).proxy.reduction == 2.0
 
@@ -31,7 +47,10 @@ def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
         ({"budgt": 3}, r"unknown setting 'budgt'; known: space, budget, .*; did you mean 'budget'\?"),
         ({"proxy": {"imges": 3}}, r"unknown setting 'proxy.imges'; .* did you mean 'images'\?"),
         ({"sampler": "tpee"}, r"sampler is 'tpee'; allowed: tpe, nsga2, random; did you mean 'tpe'\?"),
-        ({"timing": {"runner": "gpu"}}, "timing.runner is 'gpu'; allowed: cpu, cuda"),
+        ({"timing": {"runner": "GPU box"}}, "timing.runner is 'GPU box'; cpu, cuda, apple or a registered name"),
+        ({"timing": {"runners": ["pi5", "pi5"]}}, "timing.runners names 'pi5' twice; each stands once"),
+        ({"timing": {"runners": "pi5"}}, "timing.runners is 'pi5'; a list of words is needed"),
+        ({"timing": {"runtime": "onxruntime"}}, r"timing.runtime is 'onxruntime'; .* did you mean 'onnxruntime'\?"),
         ({"budget": "ten"}, "budget is 'ten'; int is needed"),
         ({"budget": True}, "budget is True; int is needed"),
         ({"budget": 2.5}, "budget is 2.5; int is needed"),

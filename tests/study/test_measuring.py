@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.study.measuring import Conditions, make_job
+from bench.study.conditions import Conditions
+from bench.study.measuring import make_job
 
 
 @pytest.mark.parametrize(("reference", "expected"), [(None, 64), (96, 96), (100, 96)])

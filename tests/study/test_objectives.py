@@ -5,13 +5,23 @@ import math
 import pytest
 
 from bench.errors import ConfigError
-from bench.study.objectives import directions, parse_objectives, values
+from bench.study.objectives import directions, is_timed, parse_objectives, values
 
 
 def test_short_names_are_known_and_accuracy_comes_first() -> None:
     found = parse_objectives(("size", "latency", "accuracy", "macs", "params"))
     assert [objective.name for objective in found] == ["accuracy", "artifact_mb", "latency_ms", "macs_g", "params_m"]
     assert directions(found) == (True, False, False, False, False)
+
+
+def test_latency_is_one_objective_a_runner() -> None:
+    alone = parse_objectives(("latency", "accuracy"), runners=("pi5",))
+    assert [objective.name for objective in alone] == ["accuracy", "latency_ms"]
+    both = parse_objectives(("accuracy", "latency", "macs"), runners=("pi5", "pixel8"))
+    assert [objective.name for objective in both] == ["accuracy", "latency_ms:pi5", "latency_ms:pixel8", "macs_g"]
+    assert directions(both) == (True, False, False, False)
+    assert is_timed(both)
+    assert not is_timed(parse_objectives(("accuracy", "macs"), runners=("pi5", "pixel8")))
 
 
 def test_an_unknown_figure_is_nan() -> None:

@@ -196,3 +196,53 @@ def test_a_batch_fails_as_one_place_and_ends_with_its_last_candidate() -> None:
         plan.failed(number, f"reason {number}")
     assert plan.is_done
     assert plan.stop_reason == "3 failed trials in a row, the last because: reason 2"
+
+
+def test_what_is_away_takes_no_place_and_bounds_how_far_ahead_the_study_goes() -> None:
+    plan = plan_of(budget=10, concurrency=2, timing_batch=2)
+    for expected in ((0, 1), (2, 3)):
+        batch = plan.next_job()
+        assert isinstance(batch, PlannedTiming)
+        assert batch.numbers == expected
+        for number in batch.numbers:
+            plan.sent(number)
+    assert (plan.running, plan.away) == ([], [0, 1, 2, 3])
+    assert plan.next_job() is None
+    assert not plan.is_done
+    for number in (0, 1):
+        plan.timed(number)
+    # What is timed is trained first; one batch away is far enough ahead while there is something to train.
+    trained = [plan.next_job() for _ in range(3)]
+    assert [isinstance(job, PlannedTraining) and job.number for job in trained] == [0, 1, False]
+    plan.failed(0, "scripted")
+    third = plan.next_job()
+    assert isinstance(third, PlannedTiming)
+    assert third.numbers == (4, 5)
+
+
+def test_one_that_comes_back_without_its_time_is_prepared_again() -> None:
+    plan = plan_of(budget=4, timing_batch=2)
+    batch = plan.next_job()
+    assert isinstance(batch, PlannedTiming)
+    for number in batch.numbers:
+        plan.sent(number)
+    plan.untimed(1)
+    again = plan.next_job()
+    assert isinstance(again, PlannedTiming)
+    assert (again.numbers, again.proposals) == ((1,), {})
+
+
+def test_a_stopped_plan_waits_for_what_runs_and_not_for_what_is_away() -> None:
+    plan = plan_of(budget=4, concurrency=2, timing_batch=2)
+    batch = plan.next_job()
+    assert isinstance(batch, PlannedTiming)
+    plan.sent(0)
+    plan.timed(1)
+    assert isinstance(plan.next_job(), PlannedTraining)
+    plan.stop("the runner is gone")
+    plan.stop("and so is another")
+    assert plan.next_job() is None
+    assert not plan.is_done
+    plan.failed(1, "scripted")
+    assert plan.is_done
+    assert (plan.stop_reason, plan.away) == ("the runner is gone", [0])

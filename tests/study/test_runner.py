@@ -47,12 +47,31 @@ print("addresses", *addresses)
 """
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
+# A study all of whose candidates are measured elsewhere has nothing to start, perhaps to its end.
+WAITING = """
+from types import SimpleNamespace
+from bench.study import runner
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from Linux's /proc")
-def test_a_local_ray_listens_on_loopback_only():
+class Waiting:
+    asked = 0
+
+    @property
+    def plan(self):
+        return SimpleNamespace(is_done=self.asked >= 3)
+
+    def next_job(self):
+        self.asked += 1
+
+session = Waiting()
+runner.run(session, concurrency=1, ray_address=None, uses_gpu=False)
+print("asked", session.asked)
+"""
+
+
+def run(script):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT],
+        [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
         timeout=120,
@@ -60,6 +79,15 @@ def test_a_local_ray_listens_on_loopback_only():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    addresses = done.stdout.split("addresses", 1)[1].split()
+    return done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from Linux's /proc")
+def test_a_local_ray_listens_on_loopback_only():
+    addresses = run(SCRIPT).split("addresses", 1)[1].split()
     assert addresses
     assert set(addresses) <= LOOPBACK
+
+
+def test_a_study_that_only_waits_is_asked_again_and_ends_without_a_job():
+    assert "asked 3" in run(WAITING)

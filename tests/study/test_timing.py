@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from scripted import config_of, measurement
+from scripted import CPU, config_of, measurement
 
 from bench.measure import summarise
 from bench.networks.cost import cost_quantities
 from bench.space import every, load_space
 from bench.study.jobs import job_from_dict, job_to_dict, work
-from bench.study.timing import TimingJob, comparable, make_artifact
+from bench.study.timer import Timer
+from bench.study.timing import TimingJob, comparable, make_artifacts
 
 POINT = load_space("smoke").reference_points["smoke_repmixer"]
 
@@ -22,12 +23,13 @@ POINT = load_space("smoke").reference_points["smoke_repmixer"]
 @pytest.fixture
 def job(tmp_path: Path) -> TimingJob:
     config = config_of(timing={"restarts": 1, "blocks": 2, "iterations": 2})
-    artifact, _ = make_artifact(config, POINT, tmp_path / "reference", "reference")
+    made, _ = make_artifacts(config, POINT, tmp_path / "reference", "reference", (CPU,))
     return TimingJob(
         candidates=((7, POINT.to_dict()),),
         config=config.to_dict(),
         folder=str(tmp_path),
-        references={"64": dataclasses.asdict(artifact)},
+        timers=(CPU.to_dict(),),
+        references={"onnx": {"64": dataclasses.asdict(made["cpu"])}},
         reference_ms={},
         threads=torch.get_num_threads(),
     )
@@ -66,6 +68,28 @@ def test_one_that_cannot_be_prepared_fails_alone(job: TimingJob, tmp_path: Path)
 def test_a_session_that_cannot_begin_fails_whoever_waits_for_it(job: TimingJob) -> None:
     updates = list(work(dataclasses.replace(job, references={})))
     assert [(number, update["kind"]) for number, update in updates] == [(7, "prepared"), (7, "failed")]
+
+
+def test_what_registered_runners_time_is_left_for_them(job: TimingJob, tmp_path: Path) -> None:
+    away = Timer(name="pi5", kind="cpu", runtime="onnxruntime", is_remote=True, figure="latency_ms")
+    ((number, update),) = work(dataclasses.replace(job, timers=(away.to_dict(),), references={}))
+    assert (number, update["kind"], update["beside"]) == (7, "prepared", "64")
+    (artifact,) = update["files"].values()
+    assert Path(artifact["path"]) == tmp_path / "artifacts" / "trial-7.onnx"
+    assert (artifact["label"], artifact["resolution"], len(artifact["logits"])) == ("trial-7", 64, 1000)
+    json.dumps(update)
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["trial-7.onnx"]
+
+
+def test_a_candidate_is_timed_here_before_it_is_sent_elsewhere(job: TimingJob) -> None:
+    here = dataclasses.replace(CPU, figure="latency_ms:cpu")
+    away = Timer(name="pi5", kind="cpu", runtime="onnxruntime", is_remote=True, figure="latency_ms:pi5")
+    both = dataclasses.replace(job, timers=(here.to_dict(), away.to_dict()), reference_ms={"64:cpu": 5.0})
+    (_, prepared), (_, measured) = work(job_from_dict(json.loads(json.dumps(job_to_dict(both)))))
+    assert set(prepared["files"]) == {"pi5"}
+    assert set(measured["figures"]) == {"latency_ms:cpu"}
+    ratio = measured["summary"]["ratio_to_reference"]
+    assert measured["figures"]["latency_ms:cpu"] == pytest.approx(5.0 * ratio)
 
 
 def test_comparable_milliseconds_are_the_ratio_told_by_the_studys_reference() -> None:

@@ -1,0 +1,116 @@
+"""What `bench runners` says of a runner, in words for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.content import folder
+from bench.errors import ContentError
+from bench.fleet.states import RunnerState, ago
+
+HEADING = ("runner", "status", "device", "OS", "runtimes", "last seen", "queue", "A/A noise", "temperature")
+
+
+def agent_path() -> Path:
+    """The one file that a device runs.
+
+    Raises:
+        ContentError: it is not there.
+    """
+    path = folder("runners") / "agent.py"
+    if not path.is_file():
+        raise ContentError(f"{path} is missing; it is shipped with bench; install bench again")
+    return path
+
+
+def register_lines(name: str, enrolment: str, expires_s: float, *, is_here: bool, where: str) -> Iterator[str]:
+    """How a device becomes the runner `name`, to be copied line by line.
+
+    Args:
+        enrolment: the variable that the agent enrols with, as a shell takes it.
+        expires_s: that it is good for.
+        is_here: whether the hub answers on this machine only, so that the agent can run nowhere else.
+        where: the flag that names the database, or nothing.
+    """
+    agent, within = shlex.quote(str(agent_path())), f"within {expires_s / 60:.0f} minutes (the code is good once)"
+    if is_here:
+        # This interpreter has the runtimes that measure here.
+        start = f"{shlex.quote(sys.executable)} {agent}"
+        yield "this hub answers on this machine only; for a device elsewhere end it, start it with"
+        yield f"  bench hub serve --host ADDRESS{where}"
+        yield f"and register {name} again; for this machine, or a phone attached to it, start the agent {within}:"
+    else:
+        start = "python3 agent.py"
+        yield f"copy the agent to the device:  scp {agent} DEVICE:"
+        yield f"start it there {within}:"
+    yield f"  {enrolment} {start}"
+    yield f"later starts:  {start} {name}"
+
+
+def row(state: RunnerState) -> Sequence[str]:
+    """Of the list of runners."""
+    return (
+        state.name,
+        state.shown_status,
+        device_of(state.capabilities.get("device") or {}),
+        system_of(state.capabilities.get("device") or {}),
+        ", ".join(state.capabilities.get("runtimes") or ()) or "-",
+        ago(state.last_seen_s),
+        str(state.queue),
+        noise_of(state.noise),
+        temperature_of(state.health),
+    )
+
+
+def details(state: RunnerState) -> list[Sequence[str]]:
+    """Everything as pairs of name and value."""
+    told: list[tuple[str, str]] = [("status", state.shown_status)]
+    if state.reason:
+        told.append(("reason", state.reason))
+    device = state.capabilities.get("device") or {}
+    told += [
+        ("kind", str(state.capabilities.get("kind", "-"))),
+        ("driver", str(state.capabilities.get("driver", "-"))),
+        ("device", device_of(device)),
+        ("OS", system_of(device)),
+        ("last seen", ago(state.last_seen_s)),
+        ("queue", str(state.queue)),
+        ("A/A noise", noise_of(state.noise)),
+    ]
+    for name, runtime in (state.capabilities.get("runtimes") or {}).items():
+        versions = (f"{package} {version}" for package, version in runtime.get("versions", {}).items() if version)
+        told.append((f"runtime {name}", ", ".join(versions) or "-"))
+    told += [(name.replace("_", " "), str(value)) for name, value in state.health.items()]
+    for title, name in (("agent", "agent"), ("its Python", "python")):
+        told.append((title, str(state.capabilities.get(name, "-"))))
+    told.append(("id", state.id))
+    return [tuple(pair) for pair in told]
+
+
+def device_of(device: Mapping[str, Any]) -> str:
+    """A model, a GPU or a CPU, as its agent names it."""
+    gpus = device.get("gpus") or ()
+    names = (device.get("model"), gpus[0].get("name") if gpus else None, device.get("cpu"), device.get("architecture"))
+    return next((str(name) for name in names if name), "-")
+
+
+def system_of(device: Mapping[str, Any]) -> str:
+    """The system, as its agent names it."""
+    names = (device.get("distribution"), device.get("os"), device.get("system"))
+    return next((str(name) for name in names if name), "-")
+
+
+def noise_of(noise: Mapping[str, Any] | None) -> str:
+    """By how much the reference differed from itself in the last session that tried."""
+    floor = None if noise is None else noise.get("floor")
+    return "-" if floor is None else f"{100 * float(floor):.1f} %"
+
+
+def temperature_of(health: Mapping[str, Any]) -> str:
+    """The highest that the device told last."""
+    degrees = [float(health[name]) for name in ("celsius", "gpu_celsius") if health.get(name) is not None]
+    return f"{max(degrees):.0f} C" if degrees else "-"
