@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 PYTEST := $(BIN)/python -m pytest -q
-# Files side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n logical --maxprocesses 4 --dist loadfile
+# Tests side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n logical --maxprocesses 4
 
 .PHONY: search test debian soak check format benchmark clean help
 
@@ -24,15 +24,22 @@ search: $(READY) ## search the FastViT family with built-in data (24 candidates)
 
 # What tests use from Debian, where it is missing and can be installed; elsewhere those tests say why they skip.
 debian:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; \
-	then echo "installing postgresql"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; fi
+	@missing=""; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v tc >/dev/null || missing="$$missing iproute2"; \
+	command -v adb >/dev/null || missing="$$missing adb"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq || true; \
+	for package in $$missing; do echo "installing $$package"; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package >/dev/null || echo "$$package cannot be installed here"; done; fi
 
 test: $(READY) debian ## the whole test suite
-	$(SIDE_BY_SIDE) -m "not soak and not alone"
+	$(SIDE_BY_SIDE) --dist loadfile -m "not soak and not alone"
 	$(PYTEST) -m "alone and not soak"
 
 soak: $(READY) debian ## the long forms of the tests
-	$(SIDE_BY_SIDE) -m soak --timeout 3600
+	$(SIDE_BY_SIDE) --dist load -m "soak and not alone" --timeout 3600
+	$(PYTEST) -m "soak and alone" --timeout 3600
 
 check: $(READY)  ## types, style, import directions
 	$(BIN)/ruff check .
@@ -44,10 +51,12 @@ format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model (about two hours)
+benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model, remote runners (about two hours)
 	$(BIN)/python -m tests.benchmarks.search_speed
 	$(BIN)/python -m tests.benchmarks.latency_trust
 	$(BIN)/python -m tests.benchmarks.latency_model --measure 120 --out results/latency_model.json
+	$(BIN)/python -m tests.benchmarks.remote_overhead
+	$(BIN)/python -m tests.benchmarks.hub_load
 
 clean:           ## remove the environment
 	rm -rf $(VENV)

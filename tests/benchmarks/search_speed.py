@@ -146,6 +146,7 @@ def _timed(architecture: Any, settings: Any, folder: Path) -> tuple[Any, dict[st
     from bench.networks.export import export_onnx
     from bench.networks.fold import fold
     from bench.space import load_space
+    from bench.study.timer import Timer
     from bench.study.timing import timing_job
 
     begin = time.perf_counter()
@@ -161,7 +162,9 @@ def _timed(architecture: Any, settings: Any, folder: Path) -> tuple[Any, dict[st
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         artifacts[label] = JobArtifact(label=label, path=str(path), format="onnx", sha256=sha256)
     exported = time.perf_counter()
-    job = timing_job(settings, (artifacts["candidate"],), _plain(artifacts["reference"]), resolution=resolution)
+    timer = Timer(name="cpu", kind="cpu", runtime="onnxruntime", is_remote=False, figure="latency_ms")
+    reference = _plain(artifacts["reference"])
+    job = timing_job(settings, timer, (artifacts["candidate"],), reference, resolution=resolution)
     summary = summarise(measure(job)[0])
     return summary, {"export": exported - begin, "time": time.perf_counter() - exported}
 
