@@ -137,8 +137,10 @@ class _Load:
         assert found.status == 202, found.body
 
     async def _lease(self, index: int) -> Mapping[str, Any]:
-        agent = self.agents[index]
-        status, lease = await _call(self.url, "POST", f"/v1/runners/{agent['runner_id']}/lease?wait={_WAIT_S:g}", agent)
+        agent, status = self.agents[index], 204
+        path = f"/v1/runners/{agent['runner_id']}/lease?wait={_WAIT_S:g}"
+        while status == 204:  # nothing came while it waited, and it asks again
+            status, lease = await _call(self.url, "POST", path, agent)
         assert status == 200, (status, lease)
         found: Mapping[str, Any] = lease
         return found

@@ -131,6 +131,7 @@ def test_what_is_measured_there_is_what_is_measured_here(hosts: Hosts) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 def test_full_sessions_agree_within_their_noise(hosts: Hosts) -> None:
     words = ("measure", "net.onnx", "--resolution", 64, "--json")
     found = {runner: told(hosts.bench(*words, "--runner", runner, limit_s=600.0)) for runner in ("cpu", *RUNNERS)}
