@@ -37,7 +37,7 @@ def test_health_needs_no_token(shared_hub: Served) -> None:
     assert (found.status, found.json) == (200, {"status": "ok", "protocol": 1})
 
 
-@pytest.mark.parametrize("token", [None, "t" * 43, make_token(), ""])
+@pytest.mark.parametrize("token", [None, "t" * 43, make_token(), ""], ids=["none", "repeated", "unknown", "empty"])
 def test_every_other_call_needs_a_token_that_is_known(shared_hub: Served, token: str | None) -> None:
     found = calls(shared_hub)
     assert len(found) >= 20
