@@ -13,7 +13,7 @@ if sys.version_info < (3, 9):
     sys.exit("agent.py needs Python 3.9 or newer, this is %d.%d; install another python3" % sys.version_info[:2])
 
 # SHA-256 of names and sources.
-DIGEST = "b7b48446549b62f1937e82ca4d739c7b94b0aeea3c7f9697802e470c38925ca7"
+DIGEST = "7d4122c99c669800a9f4e0b0246b3327343032648179543207bc66c72fa91f4f"
 
 SOURCES = {}
 
@@ -58,6 +58,9 @@ _ERROR_LENGTH = 300
 _LONGEST_WISH_S = 300.0
 # 500 is the hub's own fault and may be over soon.
 _PASSING = (429, 500, 502, 503, 504)
+# After these from a hub a lease, or an agent, is given up.
+_LAST_WORDS = (401, 403, 404, 409)
+_JSON = "application/json"
 
 
 class HubError(BenchError, RuntimeError):
@@ -136,7 +139,12 @@ def read_reply(response: http.client.HTTPResponse, *, limit: int, stream_to: Pat
     """
     headers = {name.lower(): value for name, value in response.getheaders()}
     if not 200 <= response.status < 300:
-        raise HubError(response.status, _said(response), _wish_s(headers))
+        said = _said(response)
+        if response.status in _LAST_WORDS and not headers.get("content-type", _JSON).startswith(_JSON):
+            # A hub answers in JSON. What stands in front of one says such things itself while it starts again, and
+            # nothing is to be thrown away for that.
+            raise HubError(0, f"{said}, which is not the answer of a hub; check what stands in front of it")
+        raise HubError(response.status, said, _wish_s(headers))
     chunks = _chunks(response, limit)
     if stream_to is None:
         return Reply(response.status, headers, b"".join(chunks))
@@ -834,7 +842,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bench.agent.answers import HubError
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 _CONNECT_S = 10.0
 _LEAST_S = 0.001
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -1126,8 +1134,10 @@ from bench.agent.drivers.adb_note import Note
 from bench.agent.drivers.adb_onnx import OnnxRuntime
 from bench.agent.drivers.adb_phone import health_of, processor, properties, surroundings, temperature
 from bench.agent.drivers.adb_session import PhoneSession
+from bench.agent.drivers.local import ended_when
 from bench.errors import MeasureError, nearest
 from bench.measure.child import ISOLATED_WORKER
+from bench.measure.inspection import Inspection
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
 
@@ -1241,9 +1251,11 @@ class AdbDriver:
         # What this host cannot look into, the sender of the job has; the record says who it was.
         is_looker = self._program.format in checked_formats()
         entries = []
-        for artifact in (job.reference, *job.artifacts):
-            _go_on(is_cancelled)
-            entries.append(look_into(job, artifact, self._command if is_looker else None))
+        with ended_when(is_cancelled), Inspection(job, self._command) as inspection:
+            for artifact in (job.reference, *job.artifacts):
+                _go_on(is_cancelled)
+                looker = inspection if is_looker else None
+                entries.append(look_into(artifact, looker, resolution=job.resolution))
         with self._lock, _failures(), tempfile.TemporaryDirectory(prefix="bench-adb-") as folder:
             self.restore()
             self._device.require()
@@ -1968,7 +1980,7 @@ import hashlib
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -1976,31 +1988,31 @@ from bench.agent.drivers.adb_benchmark import Told
 from bench.agent.drivers.adb_device import AdbDevice
 from bench.agent.drivers.adb_entry import Entry
 from bench.agent.drivers.picture import as_bytes
-from bench.measure.child import Child, LostError, RefusedError
-from bench.measure.job import Job, JobArtifact
+from bench.measure.child import LostError, RefusedError
+from bench.measure.inspection import Inspection
+from bench.measure.job import JobArtifact
 from bench.measure.outputs import check_output
-from bench.measure.restart import entry as told_entry
-from bench.measure.restart import search_paths
 
 _MOST_OUTPUT_BYTES = 4 << 20
 _FLOAT_BYTES = 4
 
 
-def look_into(job: Job, artifact: JobArtifact, command: Sequence[str] | None) -> Entry:
-    """An entry for the artifact, once a child process of this host (`command`; None: nobody) has looked into it."""
+def look_into(artifact: JobArtifact, inspection: Inspection | None, *, resolution: int) -> Entry:
+    """An entry for the artifact, once a child process of this host (`inspection`; None: nobody) has looked into it.
+
+    Args:
+        resolution: of the job, for an artifact without its own.
+    """
     found = Entry(artifact, logits=artifact.logits)
-    if command is None:
+    if inspection is None:
         return found
-    request = {"artifact": told_entry(artifact), "memory_mib": job.memory_mib, "paths": search_paths()}
     try:
-        with Child(command) as child:
-            details = child.ask("check", request, limit_s=job.deadline_s).get("details")
+        details = inspection.check(artifact)
     except (LostError, RefusedError) as error:
         found.reason = f"checking failed: {error}"
         return found
-    if isinstance(details, dict):
-        found.operators = details.get("operators")
-        found.layout = layout_of(details.get("inputs"), artifact.resolution or job.resolution)
+    found.operators = details.get("operators")
+    found.layout = layout_of(details.get("inputs"), artifact.resolution or resolution)
     return found
 
 
@@ -3398,6 +3410,7 @@ from typing import Any
 
 from bench.agent.capabilities import capabilities, checked_formats, health
 from bench.agent.drivers import DriverError, Enough, Progress
+from bench.agent.unpacking import isolated_worker
 from bench.errors import MeasureError
 from bench.measure.child import ISOLATED_WORKER, end_children
 from bench.measure.exclusive import cpu_lock_folder, exclusive
@@ -3428,6 +3441,7 @@ class LocalDriver:
         *,
         requires_check: bool = False,
         lock: Path | None = None,
+        folder: Path | None = None,
         command: Sequence[str] = ISOLATED_WORKER,
     ) -> None:
         """A device of kind "cpu", "cuda" or "apple".
@@ -3435,9 +3449,11 @@ class LocalDriver:
         Args:
             requires_check: refuse files that this device cannot look into itself.
             lock: folder of the lock on the CPUs; None: that of all of this user's programs here.
+            folder: of the agent, which may lay out its worker there (`unpacking`); None: `command` is used as it is.
             command: of a child process.
         """
         self._kind = kind
+        self._folder = folder
         self._requires_check = requires_check
         self._lock = cpu_lock_folder() if lock is None else lock
         self._command = tuple(command)
@@ -3465,6 +3481,7 @@ class LocalDriver:
             raise DriverError(
                 "unsupported", f"a job for {job.runner!r}; this runner times on {self._kind!r}; send it to another"
             )
+        self._lay_worker_out()
         checked = self._checkers(job)
         job = replace(
             job,
@@ -3483,6 +3500,14 @@ class LocalDriver:
             found = record_session(job, is_enough=is_enough, command=self._command, progress=step)
         check_reference(job, found, lost="worker_crash")
         return tuple(replace(item, protocol={**item.protocol, "checked_by": checked[item.label]}) for item in found)
+
+    def _lay_worker_out(self) -> None:
+        """Once, before the first job."""
+        if self._folder is not None:
+            try:
+                self._command, self._folder = isolated_worker(self._folder / "worker"), None
+            except MeasureError as error:
+                raise DriverError("unhealthy", str(error)) from error
 
     def _checkers(self, job: Job) -> dict[str, str]:
         """Who looks into each file, by label."""
@@ -4250,6 +4275,8 @@ from bench.agent.wire import Lease, encode_measurements, files_of, finite, read_
 from bench.errors import MeasureError
 from bench.measure.measurement import Measurement
 
+# A job, which the hub bounds to half of that, and a few words.
+_LEASE_BYTES = 16 << 20
 # Over what the hub lets a request for work wait.
 _MARGIN_S = 15.0
 # A hub that has no work and does not wait with saying so must not be asked all the time.
@@ -4333,7 +4360,9 @@ class Agent:
         path = f"/v1/runners/{self.identity.runner_id}/lease?wait={wait_s:g}"
         with self.stop.may_interrupt():
             try:
-                reply = self.hub.request("POST", path, is_repeatable=True, attempts=None, timeout_s=wait_s + _MARGIN_S)
+                reply = self.hub.request(
+                    "POST", path, limit=_LEASE_BYTES, is_repeatable=True, attempts=None, timeout_s=wait_s + _MARGIN_S
+                )
                 data = None if reply.status == 204 else reply.json()
             except HubError as error:
                 self._reporter.check_token(error, UNAUTHORIZED, FORBIDDEN)
@@ -4861,8 +4890,7 @@ def make_driver(settings: Mapping[str, Any], folder: Path) -> Driver:
 def _local(settings: Mapping[str, Any], folder: Path) -> Driver:
     from bench.agent.drivers.local import LocalDriver
 
-    del folder
-    return LocalDriver(settings.get("kind", "cpu"), requires_check=bool(settings.get("require_check")))
+    return LocalDriver(settings.get("kind", "cpu"), requires_check=bool(settings.get("require_check")), folder=folder)
 
 
 def _adb(settings: Mapping[str, Any], folder: Path) -> Driver:
@@ -5200,6 +5228,66 @@ def _send(connection: http.client.HTTPConnection, call: _Call) -> None:
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return printable(str(text))[:_REASON_LENGTH]
+'''
+
+SOURCES["bench.agent.unpacking"] = r'''"""The worker of the one-file agent as files: started from these, a child does not read all of the agent each time.
+
+A job starts two children that look into its files and one for each restart. Each of them would parse the whole
+agent and compile what it needs of it, where files are compiled once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import py_compile
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.agent.files import private_folder, write_private
+from bench.errors import MeasureError
+from bench.measure.child import ISOLATED_WORKER
+
+_WORKER = "bench.measure.worker"
+_BESIDE = ("bench.measure.isolation",)
+_BELOW = ("bench.measure.checks.", "bench.measure.runtimes.")
+
+
+def isolated_worker(folder: Path) -> tuple[str, ...]:
+    """The command of an isolated worker; out of the one-file agent, its files are laid into `folder` anew.
+
+    Args:
+        folder: of this agent alone; what was in it is gone.
+
+    Raises:
+        MeasureError: the folder cannot be used, or the disk is full.
+    """
+    spec = importlib.util.find_spec(_WORKER)
+    packed: Callable[[], Sequence[str]] | None = getattr(spec.loader, "names", None) if spec is not None else None
+    if packed is None:  # its files are there already
+        return ISOLATED_WORKER
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in packed():
+            if name in (_WORKER, *_BESIDE) or name.startswith(_BELOW):
+                _lay(name, folder)
+    except OSError as error:
+        raise MeasureError(
+            f"cannot use the folder {str(folder)!r} ({error.strerror}); a writable one is needed; give --folder"
+        ) from error
+    return (sys.executable, "-I", str(folder / "worker.py"), "--isolated")
+
+
+def _lay(name: str, folder: Path) -> None:
+    """One source, below `folder` as it is below bench/measure, and compiled."""
+    found = importlib.util.find_spec(name)
+    assert found is not None  # a name of its own
+    loader = found.loader
+    path = folder.joinpath(*name.split(".")[2:]).with_suffix(".py")
+    private_folder(path.parent)
+    write_private(path, loader.get_source(name).encode("ascii"), is_lasting=False)  # type: ignore[union-attr]
+    py_compile.compile(str(path), doraise=True)
 '''
 
 SOURCES["bench.agent.wire"] = r'''"""What travels between a hub and a device, read as if somebody wished the device ill.
@@ -7497,6 +7585,162 @@ class MacOS:
         return float(times.user + times.system)
 '''
 
+SOURCES["bench.measure.inspection"] = r'''"""Looks into files of unknown origin before a runtime may load them, in child processes apart from those that time.
+
+The files of a job share a child each for checking and for computing without optimisation: starting one and importing
+what it needs takes several times as long as a file does. What one file leaves behind does not decide over the next:
+a file that is refused, or that costs a child in which others were before it, is asked about again in a fresh one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+from bench.measure.catalogue import RUNTIMES
+from bench.measure.child import WORKER, Child, LostError, RefusedError
+from bench.measure.job import Job, JobArtifact, Setup
+from bench.measure.restart import entry, numbers, search_paths, start_request
+
+# Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
+_PLAIN_FORMATS = ("onnx", "tflite")
+# A file whose seconds are almost used up is asked about with this, and fails by itself.
+_LEAST_LIMIT_S = 0.001
+
+
+class Inspection:
+    """The children that look into the files of one job; started when the first file needs one.
+
+    It must be left by the thread that entered it, as a `Child`.
+
+    Attributes:
+        num_lost: children that a file has cost.
+    """
+
+    def __init__(self, job: Job, command: Sequence[str] = WORKER) -> None:
+        self.num_lost = 0
+        self._job = job
+        self._command = command
+        self._num_files = len(job.artifacts) + 1
+        self._checking = _Shared(command, None)
+        self._computing: tuple[Setup, _Shared] | None = None
+
+    def __enter__(self) -> Inspection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._checking.close()
+        if self._computing is not None:
+            self._computing[1].close()
+
+    def check(self, artifact: JobArtifact) -> Mapping[str, Any]:
+        """What the file asks for, if a runtime may load it.
+
+        Returns:
+            The description of `bench.measure.checks`.
+
+        Raises:
+            RefusedError: it may not; the message is why.
+            LostError: the child was lost over it.
+        """
+        job = self._job
+        # What a child may use of the CPU is set once: as much as all its files may.
+        limits = {"memory_mib": job.memory_mib, "work_s": self._num_files * job.deadline_s}
+        request = {"artifact": entry(artifact), **limits, "paths": search_paths()}
+        details = self._ask(self._checking, "check", request).get("details")
+        return details if isinstance(details, dict) else {}
+
+    def look_into(self, artifact: JobArtifact) -> tuple[float, ...] | None:
+        """The logits that the file should give, if its check passes; None where its format cannot tell, or the job
+        does.
+
+        Raises:
+            RefusedError: the check says no; the message is why.
+            LostError: a child was lost over it.
+        """
+        self.check(artifact)
+        if artifact.format not in _PLAIN_FORMATS or artifact.logits is not None:
+            return None
+        job = self._job
+        plain = next(name for name, runtime in RUNTIMES.items() if runtime.formats[0] == artifact.format)
+        setup = replace(job.setup_of(artifact), runtime=plain, precision="fp32", channels_last=False, options=())
+        request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution, "is_plain": True}
+        return tuple(numbers(self._ask(self._computing_with(setup), "load", request).get("output")))
+
+    def _computing_with(self, setup: Setup) -> _Shared:
+        if self._computing is None or self._computing[0] != setup:
+            if self._computing is not None:
+                self._computing[1].close()
+            request = start_request(self._job, setup, num_artifacts=self._num_files)
+            self._computing = setup, _Shared(self._command, {**request, "runner": "cpu"})
+        return self._computing[1]
+
+    def _ask(self, shared: _Shared, ask: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        is_fresh, end = shared.num_asked == 0, time.monotonic() + self._job.deadline_s
+        try:
+            return self._ask_once(shared, ask, request, end)
+        except (LostError, RefusedError):
+            # Both questions share the file's seconds: one that hangs has used them up.
+            if is_fresh or time.monotonic() >= end:
+                raise
+        shared.close()
+        return self._ask_once(shared, ask, request, end)
+
+    def _ask_once(self, shared: _Shared, ask: str, request: Mapping[str, Any], end: float) -> dict[str, Any]:
+        try:
+            return shared.ask(ask, request, limit_s=max(end - time.monotonic(), _LEAST_LIMIT_S))
+        except LostError:
+            self.num_lost += 1
+            raise
+
+
+class _Shared:
+    """One child after the other, each for as many files as it survives.
+
+    Attributes:
+        num_asked: how often the child that is there was asked.
+    """
+
+    def __init__(self, command: Sequence[str], start: Mapping[str, Any] | None) -> None:
+        """Children of `command`; `start` is what each is told first."""
+        self.num_asked = 0
+        self._command, self._start = command, start
+        self._stack = contextlib.ExitStack()
+        self._child: Child | None = None
+
+    def ask(self, ask: str, request: Mapping[str, Any], *, limit_s: float) -> dict[str, Any]:
+        """The reply of a child, which is gone after a LostError."""
+        try:
+            if self._child is None:
+                self._child = self._begun(limit_s)
+            self.num_asked += 1
+            return self._child.ask(ask, request, limit_s=limit_s)
+        except LostError:
+            self.close()
+            raise
+
+    def _begun(self, limit_s: float) -> Child:
+        child = self._stack.enter_context(Child(self._command))
+        if self._start is not None:
+            try:
+                child.ask("start", self._start, limit_s=limit_s)
+            except RefusedError:
+                self.close()  # half started, it is of no use to the next file either
+                raise
+        return child
+
+    def close(self) -> None:
+        """Ends the child; the next question starts another."""
+        self._stack.close()
+        self._child, self.num_asked = None, 0
+'''
+
 SOURCES["bench.measure.isolation"] = r'''"""What a worker gives up before it opens a file of unknown origin, and who ends what it leaves behind.
 
 On Linux an isolated worker is three processes. The one that the supervisor started (the keeper) waits for the one that
@@ -9579,13 +9823,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.measure.catalogue import RUNTIMES
-from bench.measure.child import WORKER, Child, LostError, RefusedError
+from bench.measure.child import WORKER, LostError, RefusedError
 from bench.measure.fingerprint import fingerprint
 from bench.measure.health import Monitor
+from bench.measure.inspection import Inspection
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
-from bench.measure.restart import Log, Record, Restart, entry, numbers, search_paths, start_request
+from bench.measure.restart import Log, Record, Restart
 
 # Called with the number of steps that are done and the number of all, which grows while a target is missed.
 Progress = Callable[[int, int], None]
@@ -9598,9 +9842,6 @@ PROTOCOL_VERSION = 3
 
 # Between two looks at whether the target is met, in restarts: who looks after every restart stops by luck.
 _LOOK_EVERY = 3
-
-# Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
-_PLAIN_FORMATS = ("onnx", "tflite")
 
 
 def record_session(
@@ -9638,16 +9879,18 @@ class _Session:
 
     def look_into_files(self) -> None:
         """Checks what is of unknown origin, and computes what it should give."""
-        for artifact in (self._job.reference, *self._job.artifacts):
-            if not artifact.is_checked and self._is_worthwhile:
-                try:
-                    logits = self._look_into(artifact)
-                except (LostError, RefusedError) as error:
-                    self._num_lost += isinstance(error, LostError)
-                    self._records[artifact.label].reason = f"checking failed: {error}"
+        with Inspection(self._job, self._command) as inspection:
+            for artifact in (self._job.reference, *self._job.artifacts):
+                if artifact.is_checked or not self._is_worthwhile:
                     continue
                 record = self._records[artifact.label]
-                record.logits = record.logits or logits
+                try:
+                    logits = inspection.look_into(artifact)
+                except (LostError, RefusedError) as error:
+                    record.reason = f"checking failed: {error}"
+                else:
+                    record.logits = record.logits or logits
+            self._num_lost += inspection.num_lost
         self._records[self._twin.label].logits = self._reference.logits
 
     def run(self, is_enough: Enough) -> None:
@@ -9754,28 +9997,6 @@ class _Session:
                 self._records[label].logs[number] = log
         self._restarts.append(restart)
         return True
-
-    def _look_into(self, artifact: JobArtifact) -> tuple[float, ...] | None:
-        """What an artifact of unknown origin should compute, if its check passes and its format can tell.
-
-        Raises:
-            RefusedError: the check says no; the message is why.
-            LostError: the child was lost over it.
-        """
-        job, limit_s = self._job, self._job.deadline_s
-        with Child(self._command) as child:
-            limits = {"memory_mib": job.memory_mib, "work_s": limit_s}
-            request = {"artifact": entry(artifact), **limits, "paths": search_paths()}
-            child.ask("check", request, limit_s=limit_s)
-        if artifact.format not in _PLAIN_FORMATS or artifact.logits is not None:
-            return None
-        plain = next(name for name, runtime in RUNTIMES.items() if runtime.formats[0] == artifact.format)
-        setup = replace(job.setup_of(artifact), runtime=plain, precision="fp32", channels_last=False, options=())
-        with Child(self._command) as child:
-            child.ask("start", {**start_request(job, setup, num_artifacts=1), "runner": "cpu"}, limit_s=limit_s)
-            request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution}
-            reply = child.ask("load", {**request, "is_plain": True}, limit_s=limit_s)
-        return tuple(numbers(reply.get("output")))
 
     def _protocol(self, artifact: JobArtifact, shared: Sequence[Restart], logs: Sequence[Log]) -> dict[str, Any]:
         job = self._job
@@ -9948,7 +10169,8 @@ class Worker:
         output = model.output()
         if len(output) > _LARGEST_OUTPUT:
             raise ValueError(f"its output has {len(output)} numbers; at most {_LARGEST_OUTPUT} are compared")
-        self._models[artifact["label"]] = model
+        if not request.get("is_plain"):  # that one has told what it computes, and is not timed
+            self._models[artifact["label"]] = model
         # What loading left behind must not be collected while something is timed.
         gc.collect()
         gc.freeze()
@@ -10103,6 +10325,9 @@ class _Sources:
 
     def get_source(self, name):
         return SOURCES[name]
+
+    def names(self):
+        return sorted(SOURCES)
 
 
 def _start():

@@ -29,6 +29,8 @@ LIGHT = {
     "bench.measure": ("torch", "ray", "optuna", "plotly", "sqlalchemy"),
     "bench.proxies.datasets": ("ray", "optuna", "plotly", "sqlalchemy"),
     "bench.report.views": ("torch", "ray", "optuna", "plotly"),
+    "bench.dashboard.serving": ("torch", "ray", "optuna", "plotly", "pandas", "fastapi", "pydantic"),
+    "bench.dashboard.snapshot": ("torch", "ray", "optuna", "plotly", "pandas", *WEB),
     "bench.report.live": ("torch", "ray", "optuna", "plotly"),
     "bench.study.plan": ("torch", "ray", "plotly"),
     # What the workers of a search import: the store and the hub are of the process that drives it.

@@ -21,6 +21,9 @@ _ERROR_LENGTH = 300
 _LONGEST_WISH_S = 300.0
 # 500 is the hub's own fault and may be over soon.
 _PASSING = (429, 500, 502, 503, 504)
+# After these from a hub a lease, or an agent, is given up.
+_LAST_WORDS = (401, 403, 404, 409)
+_JSON = "application/json"
 
 
 class HubError(BenchError, RuntimeError):
@@ -99,7 +102,12 @@ def read_reply(response: http.client.HTTPResponse, *, limit: int, stream_to: Pat
     """
     headers = {name.lower(): value for name, value in response.getheaders()}
     if not 200 <= response.status < 300:
-        raise HubError(response.status, _said(response), _wish_s(headers))
+        said = _said(response)
+        if response.status in _LAST_WORDS and not headers.get("content-type", _JSON).startswith(_JSON):
+            # A hub answers in JSON. What stands in front of one says such things itself while it starts again, and
+            # nothing is to be thrown away for that.
+            raise HubError(0, f"{said}, which is not the answer of a hub; check what stands in front of it")
+        raise HubError(response.status, said, _wish_s(headers))
     chunks = _chunks(response, limit)
     if stream_to is None:
         return Reply(response.status, headers, b"".join(chunks))

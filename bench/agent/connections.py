@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bench.agent.answers import HubError
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 _CONNECT_S = 10.0
 _LEAST_S = 0.001
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")

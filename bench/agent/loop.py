@@ -25,6 +25,8 @@ from bench.agent.wire import Lease, encode_measurements, files_of, finite, read_
 from bench.errors import MeasureError
 from bench.measure.measurement import Measurement
 
+# A job, which the hub bounds to half of that, and a few words.
+_LEASE_BYTES = 16 << 20
 # Over what the hub lets a request for work wait.
 _MARGIN_S = 15.0
 # A hub that has no work and does not wait with saying so must not be asked all the time.
@@ -108,7 +110,9 @@ class Agent:
         path = f"/v1/runners/{self.identity.runner_id}/lease?wait={wait_s:g}"
         with self.stop.may_interrupt():
             try:
-                reply = self.hub.request("POST", path, is_repeatable=True, attempts=None, timeout_s=wait_s + _MARGIN_S)
+                reply = self.hub.request(
+                    "POST", path, limit=_LEASE_BYTES, is_repeatable=True, attempts=None, timeout_s=wait_s + _MARGIN_S
+                )
                 data = None if reply.status == 204 else reply.json()
             except HubError as error:
                 self._reporter.check_token(error, UNAUTHORIZED, FORBIDDEN)

@@ -86,8 +86,7 @@ def make_driver(settings: Mapping[str, Any], folder: Path) -> Driver:
 def _local(settings: Mapping[str, Any], folder: Path) -> Driver:
     from bench.agent.drivers.local import LocalDriver
 
-    del folder
-    return LocalDriver(settings.get("kind", "cpu"), requires_check=bool(settings.get("require_check")))
+    return LocalDriver(settings.get("kind", "cpu"), requires_check=bool(settings.get("require_check")), folder=folder)
 
 
 def _adb(settings: Mapping[str, Any], folder: Path) -> Driver:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The device side of bench.measure; its `__init__` imports the other side too, and is empty in the packed file.
 MEASURE = (
     *("catalogue", "child", "exclusive", "fingerprint", "gpu", "health", "health_linux", "health_macos"),
-    *("isolation", "job", "measurement", "monitor", "outputs", "restart", "session", "worker"),
+    *("inspection", "isolation", "job", "measurement", "monitor", "outputs", "restart", "session", "worker"),
 )
 # Whole folders of it, and of the agent.
 FOLDERS = ("bench/agent", "bench/agent/drivers", "bench/measure/checks", "bench/measure/runtimes")
@@ -70,6 +70,9 @@ class _Sources:
 
     def get_source(self, name):
         return SOURCES[name]
+
+    def names(self):
+        return sorted(SOURCES)
 
 
 def _start():

@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.measure.catalogue import RUNTIMES
-from bench.measure.child import WORKER, Child, LostError, RefusedError
+from bench.measure.child import WORKER, LostError, RefusedError
 from bench.measure.fingerprint import fingerprint
 from bench.measure.health import Monitor
+from bench.measure.inspection import Inspection
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
-from bench.measure.restart import Log, Record, Restart, entry, numbers, search_paths, start_request
+from bench.measure.restart import Log, Record, Restart
 
 # Called with the number of steps that are done and the number of all, which grows while a target is missed.
 Progress = Callable[[int, int], None]
@@ -36,9 +36,6 @@ PROTOCOL_VERSION = 3
 
 # Between two looks at whether the target is met, in restarts: who looks after every restart stops by luck.
 _LOOK_EVERY = 3
-
-# Formats that a runtime can compute without optimising, which tells what a file of unknown origin should give.
-_PLAIN_FORMATS = ("onnx", "tflite")
 
 
 def record_session(
@@ -76,16 +73,18 @@ class _Session:
 
     def look_into_files(self) -> None:
         """Checks what is of unknown origin, and computes what it should give."""
-        for artifact in (self._job.reference, *self._job.artifacts):
-            if not artifact.is_checked and self._is_worthwhile:
-                try:
-                    logits = self._look_into(artifact)
-                except (LostError, RefusedError) as error:
-                    self._num_lost += isinstance(error, LostError)
-                    self._records[artifact.label].reason = f"checking failed: {error}"
+        with Inspection(self._job, self._command) as inspection:
+            for artifact in (self._job.reference, *self._job.artifacts):
+                if artifact.is_checked or not self._is_worthwhile:
                     continue
                 record = self._records[artifact.label]
-                record.logits = record.logits or logits
+                try:
+                    logits = inspection.look_into(artifact)
+                except (LostError, RefusedError) as error:
+                    record.reason = f"checking failed: {error}"
+                else:
+                    record.logits = record.logits or logits
+            self._num_lost += inspection.num_lost
         self._records[self._twin.label].logits = self._reference.logits
 
     def run(self, is_enough: Enough) -> None:
@@ -192,28 +191,6 @@ class _Session:
                 self._records[label].logs[number] = log
         self._restarts.append(restart)
         return True
-
-    def _look_into(self, artifact: JobArtifact) -> tuple[float, ...] | None:
-        """What an artifact of unknown origin should compute, if its check passes and its format can tell.
-
-        Raises:
-            RefusedError: the check says no; the message is why.
-            LostError: the child was lost over it.
-        """
-        job, limit_s = self._job, self._job.deadline_s
-        with Child(self._command) as child:
-            limits = {"memory_mib": job.memory_mib, "work_s": limit_s}
-            request = {"artifact": entry(artifact), **limits, "paths": search_paths()}
-            child.ask("check", request, limit_s=limit_s)
-        if artifact.format not in _PLAIN_FORMATS or artifact.logits is not None:
-            return None
-        plain = next(name for name, runtime in RUNTIMES.items() if runtime.formats[0] == artifact.format)
-        setup = replace(job.setup_of(artifact), runtime=plain, precision="fp32", channels_last=False, options=())
-        with Child(self._command) as child:
-            child.ask("start", {**start_request(job, setup, num_artifacts=1), "runner": "cpu"}, limit_s=limit_s)
-            request = {"artifact": entry(artifact), "resolution": artifact.resolution or job.resolution}
-            reply = child.ask("load", {**request, "is_plain": True}, limit_s=limit_s)
-        return tuple(numbers(reply.get("output")))
 
     def _protocol(self, artifact: JobArtifact, shared: Sequence[Restart], logs: Sequence[Log]) -> dict[str, Any]:
         job = self._job

@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 from bench.measure.measurement import Measurement
 from bench.measure.stats import block_medians, kept_of, noise_floor, summarise
@@ -90,6 +89,8 @@ def steady_drift(measurement: Measurement) -> str | None:
     Over the medians of processes: the blocks of one process share its luck, and a slope over them finds a drift in one
     session of ten where there is none.
     """
+    from scipy import stats as scipy_stats  # 47 MB of memory, which whoever only reads results does without
+
     processes = block_medians(measurement.reference_samples, kept_of(measurement))
     if len(processes) < _LEAST_FOR_DRIFT:
         return None

@@ -236,6 +236,19 @@ def test_stale_result_is_dropped(setting: Setting, body: MakeBody, tmp_path: Pat
     assert (setting.script.failures, is_clean(setting)) == ([], True)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 409])
+@pytest.mark.parametrize("ending", ["/result", "/heartbeat", "/lease"])
+def test_words_of_what_stands_before_a_hub_cost_no_result(
+    setting: Setting, body: MakeBody, tmp_path: Path, ending: str, status: int
+) -> None:
+    strange = iter([Answer(status, b"<html>starting", headers={"Content-Type": "text/html"})] * 2)
+    setting.script.overrides[ending] = lambda asked: next(strange, None)
+    setting.script.add(body(), tmp_path)
+    setting.agent.run(most=1)
+    assert (len(setting.script.results), setting.script.failures) == (1, [])
+    assert is_clean(setting)
+
+
 @pytest.mark.parametrize(("status", "kind"), [(413, "unsupported"), (422, "unsupported"), (500, "unhealthy")])
 def test_result_that_the_hub_does_not_take_is_a_failure(
     setting: Setting, body: MakeBody, tmp_path: Path, status: int, kind: str

@@ -158,7 +158,7 @@ def test_child_killed_from_outside_fails_what_it_was_busy_with(job: MakeJob, con
     assert lost.verdict == "failed"
     assert lost.reason == "timing failed (restart 2 of 2): its process was ended by SIGSEGV (Segmentation fault)"
     assert np.array(lost.samples).shape == np.array(lost.reference_samples).shape == (1, 2, 2)  # nothing is lost
-    assert kept.verdict == "valid"
+    assert kept.has_figures  # "contended" where others use the machine meanwhile
     assert np.array(kept.samples).shape == (2, 2, 2)
     assert kept.protocol["children_lost"] == 1
 

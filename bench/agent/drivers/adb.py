@@ -32,8 +32,10 @@ from bench.agent.drivers.adb_note import Note
 from bench.agent.drivers.adb_onnx import OnnxRuntime
 from bench.agent.drivers.adb_phone import health_of, processor, properties, surroundings, temperature
 from bench.agent.drivers.adb_session import PhoneSession
+from bench.agent.drivers.local import ended_when
 from bench.errors import MeasureError, nearest
 from bench.measure.child import ISOLATED_WORKER
+from bench.measure.inspection import Inspection
 from bench.measure.job import Job, JobArtifact
 from bench.measure.measurement import Measurement
 
@@ -147,9 +149,11 @@ class AdbDriver:
         # What this host cannot look into, the sender of the job has; the record says who it was.
         is_looker = self._program.format in checked_formats()
         entries = []
-        for artifact in (job.reference, *job.artifacts):
-            _go_on(is_cancelled)
-            entries.append(look_into(job, artifact, self._command if is_looker else None))
+        with ended_when(is_cancelled), Inspection(job, self._command) as inspection:
+            for artifact in (job.reference, *job.artifacts):
+                _go_on(is_cancelled)
+                looker = inspection if is_looker else None
+                entries.append(look_into(artifact, looker, resolution=job.resolution))
         with self._lock, _failures(), tempfile.TemporaryDirectory(prefix="bench-adb-") as folder:
             self.restore()
             self._device.require()

@@ -6,7 +6,7 @@ import hashlib
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,31 @@ from bench.agent.drivers.adb_benchmark import Told
 from bench.agent.drivers.adb_device import AdbDevice
 from bench.agent.drivers.adb_entry import Entry
 from bench.agent.drivers.picture import as_bytes
-from bench.measure.child import Child, LostError, RefusedError
-from bench.measure.job import Job, JobArtifact
+from bench.measure.child import LostError, RefusedError
+from bench.measure.inspection import Inspection
+from bench.measure.job import JobArtifact
 from bench.measure.outputs import check_output
-from bench.measure.restart import entry as told_entry
-from bench.measure.restart import search_paths
 
 _MOST_OUTPUT_BYTES = 4 << 20
 _FLOAT_BYTES = 4
 
 
-def look_into(job: Job, artifact: JobArtifact, command: Sequence[str] | None) -> Entry:
-    """An entry for the artifact, once a child process of this host (`command`; None: nobody) has looked into it."""
+def look_into(artifact: JobArtifact, inspection: Inspection | None, *, resolution: int) -> Entry:
+    """An entry for the artifact, once a child process of this host (`inspection`; None: nobody) has looked into it.
+
+    Args:
+        resolution: of the job, for an artifact without its own.
+    """
     found = Entry(artifact, logits=artifact.logits)
-    if command is None:
+    if inspection is None:
         return found
-    request = {"artifact": told_entry(artifact), "memory_mib": job.memory_mib, "paths": search_paths()}
     try:
-        with Child(command) as child:
-            details = child.ask("check", request, limit_s=job.deadline_s).get("details")
+        details = inspection.check(artifact)
     except (LostError, RefusedError) as error:
         found.reason = f"checking failed: {error}"
         return found
-    if isinstance(details, dict):
-        found.operators = details.get("operators")
-        found.layout = layout_of(details.get("inputs"), artifact.resolution or job.resolution)
+    found.operators = details.get("operators")
+    found.layout = layout_of(details.get("inputs"), artifact.resolution or resolution)
     return found
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.agent.capabilities import capabilities, checked_formats, health
 from bench.agent.drivers import DriverError, Enough, Progress
+from bench.agent.unpacking import isolated_worker
 from bench.errors import MeasureError
 from bench.measure.child import ISOLATED_WORKER, end_children
 from bench.measure.exclusive import cpu_lock_folder, exclusive
@@ -50,6 +51,7 @@ class LocalDriver:
         *,
         requires_check: bool = False,
         lock: Path | None = None,
+        folder: Path | None = None,
         command: Sequence[str] = ISOLATED_WORKER,
     ) -> None:
         """A device of kind "cpu", "cuda" or "apple".
@@ -57,9 +59,11 @@ class LocalDriver:
         Args:
             requires_check: refuse files that this device cannot look into itself.
             lock: folder of the lock on the CPUs; None: that of all of this user's programs here.
+            folder: of the agent, which may lay out its worker there (`unpacking`); None: `command` is used as it is.
             command: of a child process.
         """
         self._kind = kind
+        self._folder = folder
         self._requires_check = requires_check
         self._lock = cpu_lock_folder() if lock is None else lock
         self._command = tuple(command)
@@ -87,6 +91,7 @@ class LocalDriver:
             raise DriverError(
                 "unsupported", f"a job for {job.runner!r}; this runner times on {self._kind!r}; send it to another"
             )
+        self._lay_worker_out()
         checked = self._checkers(job)
         job = replace(
             job,
@@ -105,6 +110,14 @@ class LocalDriver:
             found = record_session(job, is_enough=is_enough, command=self._command, progress=step)
         check_reference(job, found, lost="worker_crash")
         return tuple(replace(item, protocol={**item.protocol, "checked_by": checked[item.label]}) for item in found)
+
+    def _lay_worker_out(self) -> None:
+        """Once, before the first job."""
+        if self._folder is not None:
+            try:
+                self._command, self._folder = isolated_worker(self._folder / "worker"), None
+            except MeasureError as error:
+                raise DriverError("unhealthy", str(error)) from error
 
     def _checkers(self, job: Job) -> dict[str, str]:
         """Who looks into each file, by label."""
