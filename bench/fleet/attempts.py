@@ -18,6 +18,8 @@ from bench.store.records import Json
 # Doubling ends here: a minute later a device is as well or ill as it will be.
 _LONGEST_BACKOFF_S = 60.0
 _JITTER = (0.75, 1.25)
+# Of a lease to an agent that never speaks for it, with the whole of its time each.
+_MOST_GIVEN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +91,16 @@ class Attempts:
         return lane.live if lane.live is not None and lane.live.fence == fence else None
 
     def lease_of(self, live: Live) -> Lease:
-        """What the agent is told; its time begins now."""
+        """What the agent is told; its time begins now.
+
+        An answer may get lost, so a lease that nobody has spoken for is given again; but not for ever, or an agent that
+        cannot read it would never have another.
+        """
         record, limits, now = live.waiting.record, self._limits, self._monotonic()
         body = self._store.job_body(record.id)
-        live.deadline_s, live.end_s = now + limits.ttl_s, now + body["max_s"] + limits.ttl_s
+        live.given += 1
+        if live.is_taken or live.given <= _MOST_GIVEN:
+            live.deadline_s, live.end_s = now + limits.ttl_s, now + body["max_s"] + limits.ttl_s
         return Lease(
             fence=live.fence,
             attempt=live.waiting.attempts,

@@ -200,6 +200,10 @@ class Upload:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes what is not finished, and gives back the room that was kept; to be called once."""
         with self._lock:
             if self._file is not None:
                 self._file.close()

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ if sys.platform != "win32":
     import fcntl
 
 _JSON_BYTES, _TOKEN_BYTES = 64 << 10, 1024
+_LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.02
 
 
 class BusyError(FleetError):
@@ -137,10 +139,8 @@ class HubFolder:
                 f"cannot open {str(self._lock)!r} ({error.strerror}); a hub locks it; make its folder writable"
             ) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError(self._busy()) from None
+            if not _take(descriptor):
+                raise BusyError(self._busy())
             # Of a hub that was killed.
             self.untell()
             try:
@@ -165,9 +165,27 @@ class HubFolder:
         with contextlib.suppress(MeasureError, ValueError, TypeError):
             content = read_private(self._told, limit=_JSON_BYTES)
             hub = None if content is None else RunningHub(**json.loads(content))
-            if hub is not None and _is_alive(hub.pid):
+            # Its number may be another process's by now, and its port too, which would be told this machine's token.
+            if hub is not None and _is_alive(hub.pid) and self._is_locked():
                 return hub
         return None
+
+    def _is_locked(self) -> bool:
+        if sys.platform == "win32":
+            return False
+        try:
+            descriptor = os.open(self._lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return False
 
     def client_token(self) -> str | None:
         """The token of this machine's commands; None: there is none yet.
@@ -198,6 +216,17 @@ def _keep(path: Path, content: bytes) -> None:
         raise FleetError(
             f"cannot write {str(path)!r}; a hub keeps it there; make its folder writable, or give another --db"
         ) from error
+
+
+def _take(descriptor: int) -> bool:
+    """Locks it for this process alone; somebody who only asks whether a hub runs holds it for a moment."""
+    if sys.platform != "win32":
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            time.sleep(_LOCK_PAUSE_S)
+    return False
 
 
 def _is_alive(pid: int) -> bool:

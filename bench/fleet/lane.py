@@ -65,6 +65,7 @@ class Live:
         deadline_s: without a word until then it expires.
         end_s: it expires then, whatever its agent says.
         is_taken: its agent has spoken in its name, so that it knows of it.
+        given: how often it was handed to the agent.
         looks: that were kept.
         terms: read when they are first needed.
         progress: what its agent told last: phase, done, total.
@@ -75,6 +76,7 @@ class Live:
     deadline_s: float
     end_s: float
     is_taken: bool = False
+    given: int = 0
     looks: int = 0
     terms: Terms | None = None
     progress: Mapping[str, Any] | None = None

@@ -12,16 +12,17 @@ import threading
 import uuid
 from collections.abc import Sequence
 
+from bench.agent.answers import printable
 from bench.errors import FleetError, MeasureError
 from bench.fleet.client import HubClient
 from bench.fleet.following import Sign, Told, follow, persistently
 from bench.fleet.remote_runner import RemoteRunner, find_runner
 from bench.fleet.shipping import key_of, pack, ship
-from bench.measure.child import Child, LostError, RefusedError
+from bench.measure.child import LostError, RefusedError
+from bench.measure.inspection import Inspection
 from bench.measure.job import Job
 from bench.measure.measurement import Measurement
 from bench.measure.protocol import judged
-from bench.measure.restart import entry, search_paths
 from bench.measure.session import Progress
 
 __all__ = ["RemoteRunner", "find_runner", "in_order", "measure_remotely"]
@@ -73,9 +74,11 @@ def measure_remotely(
         raise
     assert ended is not None  # nobody sets `over`
     if ended.status != "done":
+        # The device's own words.
+        why = printable(ended.reason or "no reason told")
         raise MeasureError(
-            f"runner {runner!r} could not measure ({ended.kind or ended.status}: {ended.reason}); every attempt is "
-            f"kept by the hub; look at it with `bench runners show {runner}`, or `bench runners test {runner}`"
+            f"runner {runner!r} could not measure ({ended.kind or ended.status}: {why}); a sound device passes its "
+            f"test; try `bench runners test {runner}`, then `bench runners show {runner}`"
         )
     return tuple(judged(found, target=job.target) for found in in_order(ended.measurements, job))
 
@@ -86,15 +89,14 @@ def look_into_files(job: Job) -> None:
     Raises:
         MeasureError: a file does not pass; the message is why.
     """
-    for artifact in (job.reference, *job.artifacts):
-        if artifact.is_checked:
-            continue
-        request = {"artifact": entry(artifact), "memory_mib": job.memory_mib, "paths": search_paths()}
-        try:
-            with Child() as child:
-                child.ask("check", request, limit_s=job.deadline_s)
-        except (LostError, RefusedError) as error:
-            raise MeasureError(f"{artifact.label!r} is not sent: checking failed: {error}") from error
+    with Inspection(job) as inspection:
+        for artifact in (job.reference, *job.artifacts):
+            if artifact.is_checked:
+                continue
+            try:
+                inspection.check(artifact)
+            except (LostError, RefusedError) as error:
+                raise MeasureError(f"{artifact.label!r} is not sent: checking failed: {error}") from error
 
 
 def in_order(measurements: Sequence[Measurement], job: Job) -> tuple[Measurement, ...]:

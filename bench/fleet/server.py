@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from bench.fleet.auth import LOCAL_NAME, hash_token, make_token
 from bench.fleet.certificates import ensure_certificate, fingerprint, is_self_signed
 from bench.fleet.folder import BusyError, HubFolder, RunningHub, database_name
 from bench.fleet.limits import Limits
+from bench.fleet.listening import bound, own_address, tls_context
 from bench.fleet.queue import Queue
 from bench.store.fleet import ClaimedError, FleetStore, open_fleet
 from bench.store.fleet_claim import Claim
@@ -137,7 +137,7 @@ class HubServer:
                 raise
             store = stack.enter_context(open_fleet(self._db))
             claim = stack.enter_context(store.claim())
-            listener = stack.enter_context(self._bound())
+            listener = stack.enter_context(bound(self._host, self._port))
             context = self._tls()
             app = self._made(store)
             stack.callback(app.state.hub.close)
@@ -211,55 +211,18 @@ class HubServer:
             ) from error
         return make_app(queue, store, blobs, limits=limits)
 
-    def _bound(self) -> socket.socket:
-        """A socket that listens; made here, so that a refusal is told in words."""
-        try:
-            family, _, _, _, place = socket.getaddrinfo(
-                self._host or "0.0.0.0", self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:
-            raise self._unbindable(error) from error
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                # "::" is every address of this machine, those of the older protocol too.
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self._host != "::"))
-            listener.bind(place)
-            listener.listen(socket.SOMAXCONN)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            raise self._unbindable(error) from error
-        return listener
-
-    def _unbindable(self, error: OSError) -> FleetError:
-        return FleetError(
-            f"cannot listen on {self._host}:{self._port} ({error.strerror or error}); a free address of this machine "
-            "is needed; give another --host or --port"
-        )
-
     def _tls(self) -> ssl.SSLContext | None:
         if not self._has_tls:
             return None
         if self._certificate is None or self._key is None:
             ensure_certificate(self._folder.certificate, self._folder.key, host=self._reached)
             self._certificate, self._key = self._folder.certificate, self._folder.key
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ssl.SSLError) as error:
-            raise FleetError(
-                f"{str(self._certificate)!r} with {str(self._key)!r} cannot be used ({error.strerror or error}); a PEM "
-                "certificate and its key without a password are needed; check both files"
-            ) from error
-        return context
+        return tls_context(self._certificate, self._key)
 
     @property
     def _reached(self) -> str:
         """The host that others reach this one by."""
-        return _own_address() if self._host in WILDCARDS else self._host
+        return own_address() if self._host in WILDCARDS else self._host
 
     def _described(self, port: int) -> RunningHub:
         scheme = "https" if self._has_tls else "http"
@@ -288,11 +251,3 @@ class HubServer:
         for other in store.tokens():
             if other.kind == "admin" and other.name == LOCAL_NAME and other.id != record.id:
                 store.revoke_token(other.id)
-
-
-def _own_address() -> str:
-    """The address that this machine has towards others; nothing is sent to find it."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # of a network for documentation (RFC 5737)
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"

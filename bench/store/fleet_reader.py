@@ -95,6 +95,14 @@ class FleetReader(Sessions):
             rows = session.scalars(select(AttemptRow).where(AttemptRow.status == "leased").order_by(AttemptRow.fence))
             return tuple(to_record(AttemptRecord, row) for row in rows)
 
+    def last_failures(self) -> dict[str, AttemptRecord]:
+        """The last attempt that failed or expired, by id of its runner."""
+        failed = AttemptRow.status.in_(("failed", "expired"))
+        newest = select(func.max(AttemptRow.fence)).where(failed).group_by(AttemptRow.runner_id)
+        with self._reading() as session:
+            rows = session.scalars(select(AttemptRow).where(AttemptRow.fence.in_(newest)))
+            return {row.runner_id: to_record(AttemptRecord, row) for row in rows}
+
     def events(self, job_id: str, *, after: int = 0) -> tuple[JobEventRecord, ...]:
         """What happened to a job, in order; `after` gives only what is newer than that sequence number."""
         with self._reading() as session:

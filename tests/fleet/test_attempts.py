@@ -63,6 +63,20 @@ def test_a_lease_without_a_word_expires_and_its_job_is_tried_again(fleet: Fleet,
         fleet.queue.heartbeat(lease.fence, runner)
 
 
+def test_an_agent_that_cannot_read_its_lease_gets_to_the_next_one(fleet: Fleet, runner: str, client: int) -> None:
+    unreadable, sound = fleet.submit(client), fleet.submit(client)
+    found = []
+    for _ in range(100):
+        lease = fleet.queue.lease(runner, is_first=True)
+        if lease is not None and lease.job_id == sound.id:
+            break
+        found.append(lease)
+        fleet.wait(LIMITS.ttl_s / 2)
+    else:
+        pytest.fail("the same lease again and again")
+    assert fleet.store.job(unreadable.id).status in ("queued", "failed")
+
+
 @pytest.mark.parametrize("word", ["heartbeat", "look"])
 def test_a_word_keeps_a_lease_alive(fleet: Fleet, runner: str, client: int, word: str) -> None:
     job = fleet.submit(client)

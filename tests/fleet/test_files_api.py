@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+
+from bench.fleet.blobs import BlobStore, Upload
 
 from .examples import sha_of
 from .hubs import Served, plain_socket, served, talk, until
@@ -77,6 +80,44 @@ def test_another_content_under_the_name_of_a_file_that_is_there_changes_nothing(
     client.upload(CONTENT)
     assert client.put(PATH, b"else").status == 409
     assert client.get(PATH).body == CONTENT
+
+
+def test_files_that_come_slowly_fill_no_memory(tmp_path: Path, empty_db: Path) -> None:
+    content = bytes(300_000)
+    with served(tmp_path, empty_db, limits={"buffered_bytes": 500_000}) as hub, ExitStack() as stack:
+        head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.admin.token}\r\n"
+        for _ in range(2):  # 200,000 bytes each: less than is worth writing
+            connection = stack.enter_context(plain_socket(hub.url))
+            connection.sendall(f"{head}Content-Length: 300000\r\n\r\n".encode() + content[:200_000])
+        until(lambda: hub.admin.put(f"/v1/blobs/sha256/{sha_of(content)}", content).status == 503)
+        stack.close()
+        until(lambda: hub.admin.put(f"/v1/blobs/sha256/{sha_of(content)}", content).status in (200, 201))
+
+
+def test_a_client_that_leaves_while_the_disk_is_slow_holds_up_nobody(
+    hub: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Upload] = []
+    upload = BlobStore.upload
+
+    def noted(store: BlobStore, sha256: str, num_bytes: int) -> Upload:
+        begun.append(upload(store, sha256, num_bytes))
+        begun[-1]._lock.acquire()  # as a write does that takes its time
+        return begun[-1]
+
+    monkeypatch.setattr(BlobStore, "upload", noted)
+    content = bytes(3 << 20)
+    head = f"PUT /v1/blobs/sha256/{sha_of(content)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.admin.token}\r\n"
+    with plain_socket(hub.url) as connection:
+        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[: 2 << 20])
+        until(lambda: bool(begun))
+    try:
+        for _ in range(5):
+            assert hub.nobody.get("/v1/health").status == 200
+            time.sleep(0.05)
+    finally:
+        begun[0]._lock.release()
+    until(lambda: names(hub) == set())
 
 
 @pytest.mark.parametrize(

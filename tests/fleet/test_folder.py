@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,32 @@ def test_a_hub_that_was_killed_is_not_told_of(folder: HubFolder) -> None:
     assert folder.running() is None
     with folder.locked():
         assert not (folder.path / "hub.json").exists()
+
+
+def test_a_hub_whose_number_is_another_process_s_now_is_not_told_of(folder: HubFolder) -> None:
+    folder.tell(HUB)  # of this very process, which is no hub
+    assert folder.running() is None
+
+
+def test_asking_whether_a_hub_runs_keeps_none_from_starting(folder: HubFolder) -> None:
+    folder.tell(HUB)
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            folder.running()
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for _ in range(20):
+            with folder.locked():
+                folder.tell(HUB)
+                assert folder.running() == HUB
+            folder.tell(HUB)
+    finally:
+        over.set()
+        asker.join()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"host": 1}', "nonsense", "null"])

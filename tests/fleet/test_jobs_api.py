@@ -90,6 +90,16 @@ def test_a_job_that_is_too_long_is_refused(tmp_path: Path, empty_db: Path) -> No
         assert hub.admin.post("/v1/jobs", b" " * 1001, headers=KEY).status == 413
 
 
+def test_a_job_is_as_long_as_it_is_sent_to_a_device(tmp_path: Path, empty_db: Path) -> None:
+    body = body_of(make_job(b"network"))
+    body["job"]["reference"]["logits"] = [1e15] * 40
+    short = json.dumps(body, separators=(",", ":")).replace("1000000000000000.0", "1e15").encode()
+    with served(tmp_path, empty_db, limits={"job_bytes": len(short) + 10}) as hub:
+        answer = hub.admin.post("/v1/jobs", short, headers=KEY)
+    assert answer.status == 413
+    assert "written as a device gets it" in answer.error
+
+
 def test_a_client_with_too_many_unfinished_jobs_has_to_wait(tmp_path: Path, empty_db: Path) -> None:
     with served(tmp_path, empty_db, limits={"unfinished_jobs": 1}) as hub:
         hub.enrol()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -207,6 +209,20 @@ def test_the_token_of_this_machine_lives_as_long_as_it_is_valid(tmp_path: Path, 
         tokens = hub.admin.get("/v1/tokens").json
         assert [token["revoked_at"] is None for token in tokens if token["name"] == "local"] == [False, False, True]
         assert hash_token(second) not in json.dumps(tokens)
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(tmp_path: Path, empty_db: Path) -> None:
+    with served(tmp_path, empty_db) as hub, contextlib.closing(hub.nobody.connect()) as connection:
+        connection.request("GET", "/v1/health")
+        connection.getresponse().read()
+        # By type: `isinstance` asks `__class__` of every object alive, and some warn when asked.
+        taken = [
+            transport.get_extra_info("socket")
+            for transport in gc.get_objects()
+            if issubclass(type(transport), asyncio.Transport)
+            and transport.get_extra_info("peername") == connection.sock.getsockname()
+        ]
+        assert [bool(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) for found in taken] == [True]
 
 
 def test_a_hub_ends_within_seconds_whatever_is_under_way(tmp_path: Path, empty_db: Path) -> None:

@@ -21,7 +21,8 @@ from bench.fleet.routes.parameters import AS_CLIENT, Anyone, Sha256, refusals, r
 router = APIRouter(tags=["blobs"])
 
 _PATH = "/v1/blobs/sha256/{sha256}"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # of a file that is sent
+_PIECE = 256 << 10  # of one that comes; that many of it are held for each
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _BINARY = "application/octet-stream"
 _RAW = {_BINARY: {"schema": {"type": "string", "format": "binary"}}}
@@ -44,9 +45,12 @@ async def put_blob(request: Request, sha256: Sha256) -> Response:
     if length > hub.limits.blob_bytes:
         raise ApiError(413, f"a file of {length} bytes; at most {hub.limits.blob_bytes} are taken; export less")
     upload = await asyncio.to_thread(hub.blobs.upload, sha256, length)
-    with upload:
-        await _fill(request, upload)
+    try:
+        await _fill(request, upload, hub)
         is_new = await asyncio.to_thread(upload.finish)
+    finally:
+        # In a thread: it waits for a write that is under way, and every other call would wait with it.
+        await asyncio.shield(asyncio.to_thread(upload.close))
     return Response(status_code=201 if is_new else 200)
 
 
@@ -112,17 +116,38 @@ class _BlobResponse(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _fill(request: Request, upload: Upload) -> None:
-    """Writes what comes, in pieces that are worth a thread."""
-    chunks, held = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        held += len(chunk)
-        if held >= _CHUNK:
+async def _fill(request: Request, upload: Upload, hub: Hub) -> None:
+    """Writes what comes, in pieces that are worth a thread, each while the next one comes.
+
+    Raises:
+        ApiError: 503, too much is held for bodies that have not come to their end.
+    """
+    chunks: list[bytes] = []
+    held = 0
+    writing: asyncio.Task[None] | None = None
+    try:
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            held += len(chunk)
+            hub.buffered += len(chunk)
+            if hub.buffered > hub.limits.buffered_bytes:
+                raise ApiError(503, "too many large bodies at a time; some room is needed; send it again", wait_s=2.0)
+            if held >= _PIECE:
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(asyncio.to_thread(upload.write, b"".join(chunks)))
+                hub.buffered -= held
+                chunks, held = [], 0
+        if writing is not None:
+            await writing
+            writing = None
+        if held:
             await asyncio.to_thread(upload.write, b"".join(chunks))
-            chunks, held = [], 0
-    if held:
-        await asyncio.to_thread(upload.write, b"".join(chunks))
+    finally:
+        hub.buffered -= held
+        if writing is not None:
+            # Whoever sent it is gone; closing the upload waits for this write, and nobody wants its error.
+            writing.cancel()
 
 
 def _check_reader(hub: Hub, caller: Caller, sha256: str) -> None:

@@ -47,9 +47,21 @@ async def submit_job(request: Request, caller: Client, key: Key) -> Response:
     """Queues a job; its files have to be there."""
     hub = hub_of(request)
     body = await read_model(request, hub, JobBody, limit=hub.limits.job_bytes)
-    plain = await asyncio.to_thread(check_submission, body, limits=hub.limits)
+    plain = await asyncio.to_thread(_checked, body, hub)
     job_id = await hub.sql(partial(_submit, hub, caller, key, plain))
     return json_response({"job_id": job_id}, status=202)
+
+
+def _checked(body: JobBody, hub: Hub) -> dict[str, Any]:
+    plain = check_submission(body, limits=hub.limits)
+    # A device reads no more than that, and numbers and texts may be written longer than they came.
+    size = len(json_response(plain).body)
+    if size > hub.limits.job_bytes:
+        raise ApiError(
+            413,
+            f"a job of {size} bytes, written as a device gets it; at most {hub.limits.job_bytes} are taken; split it",
+        )
+    return plain
 
 
 def _submit(hub: Hub, caller: Caller, key: str, plain: dict[str, Any]) -> str:
