@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.agent.answers import printable
 from bench.content import folder
 from bench.errors import ContentError
 from bench.fleet.states import RunnerState, ago
 
+_LONGEST_TEXT = 200
 HEADING = ("runner", "status", "device", "OS", "runtimes", "last seen", "queue", "A/A noise", "temperature")
 
 
@@ -56,9 +58,9 @@ def row(state: RunnerState) -> Sequence[str]:
     return (
         state.name,
         state.shown_status,
-        device_of(state.capabilities.get("device") or {}),
-        system_of(state.capabilities.get("device") or {}),
-        ", ".join(state.capabilities.get("runtimes") or ()) or "-",
+        device_of(_mapping(state.capabilities.get("device"))),
+        system_of(_mapping(state.capabilities.get("device"))),
+        ", ".join(map(_text, _mapping(state.capabilities.get("runtimes")))) or "-",
         ago(state.last_seen_s),
         str(state.queue),
         noise_of(state.noise),
@@ -70,38 +72,40 @@ def details(state: RunnerState) -> list[Sequence[str]]:
     """Everything as pairs of name and value."""
     told: list[tuple[str, str]] = [("status", state.shown_status)]
     if state.reason:
-        told.append(("reason", state.reason))
-    device = state.capabilities.get("device") or {}
+        told.append(("reason", _text(state.reason)))
+    device = _mapping(state.capabilities.get("device"))
     told += [
-        ("kind", str(state.capabilities.get("kind", "-"))),
-        ("driver", str(state.capabilities.get("driver", "-"))),
+        ("kind", _text(state.capabilities.get("kind", "-"))),
+        ("driver", _text(state.capabilities.get("driver", "-"))),
         ("device", device_of(device)),
         ("OS", system_of(device)),
         ("last seen", ago(state.last_seen_s)),
         ("queue", str(state.queue)),
         ("A/A noise", noise_of(state.noise)),
     ]
-    for name, runtime in (state.capabilities.get("runtimes") or {}).items():
-        versions = (f"{package} {version}" for package, version in runtime.get("versions", {}).items() if version)
-        told.append((f"runtime {name}", ", ".join(versions) or "-"))
-    told += [(name.replace("_", " "), str(value)) for name, value in state.health.items()]
+    for name, runtime in _mapping(state.capabilities.get("runtimes")).items():
+        versions = _mapping(_mapping(runtime).get("versions"))
+        texts = (f"{_text(package)} {_text(version)}" for package, version in versions.items() if version)
+        told.append((f"runtime {_text(name)}", ", ".join(texts) or "-"))
+    told += [(_text(name).replace("_", " "), _text(value)) for name, value in state.health.items()]
     for title, name in (("agent", "agent"), ("its Python", "python")):
-        told.append((title, str(state.capabilities.get(name, "-"))))
+        told.append((title, _text(state.capabilities.get(name, "-"))))
     told.append(("id", state.id))
     return [tuple(pair) for pair in told]
 
 
 def device_of(device: Mapping[str, Any]) -> str:
     """A model, a GPU or a CPU, as its agent names it."""
-    gpus = device.get("gpus") or ()
-    names = (device.get("model"), gpus[0].get("name") if gpus else None, device.get("cpu"), device.get("architecture"))
-    return next((str(name) for name in names if name), "-")
+    gpus = device.get("gpus")
+    gpu = _mapping(gpus[0]).get("name") if isinstance(gpus, (list, tuple)) and gpus else None
+    names = (device.get("model"), gpu, device.get("cpu"), device.get("architecture"))
+    return next((_text(name) for name in names if name), "-")
 
 
 def system_of(device: Mapping[str, Any]) -> str:
     """The system, as its agent names it."""
     names = (device.get("distribution"), device.get("os"), device.get("system"))
-    return next((str(name) for name in names if name), "-")
+    return next((_text(name) for name in names if name), "-")
 
 
 def noise_of(noise: Mapping[str, Any] | None) -> str:
@@ -112,5 +116,16 @@ def noise_of(noise: Mapping[str, Any] | None) -> str:
 
 def temperature_of(health: Mapping[str, Any]) -> str:
     """The highest that the device told last."""
-    degrees = [float(health[name]) for name in ("celsius", "gpu_celsius") if health.get(name) is not None]
+    told = (health.get(name) for name in ("celsius", "gpu_celsius"))
+    degrees = [float(value) for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
     return f"{max(degrees):.0f} C" if degrees else "-"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What an agent tells may have any shape: another project's, or somebody's who means ill."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    """In one line, without what would move the cursor."""
+    return printable(str(value))[:_LONGEST_TEXT]

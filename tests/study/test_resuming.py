@@ -99,7 +99,7 @@ def test_a_study_killed_at_some_commits_ends_as_the_one_that_was_not(tmp_path: P
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_study_killed_at_any_commit_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str, batch: int) -> None:
-    check_all_ends(tmp_path, sampler, 24, every=1, batch=batch)
+    check_all_ends(tmp_path, sampler, 12, every=1, batch=batch)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 40))])
