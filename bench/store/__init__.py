@@ -1,7 +1,9 @@
 """The store: studies, trials, scores, measurements and the fleet in one SQL database (SQLite, or PostgreSQL by URL)."""
 
+from bench.store.changes import Changes, ScoreChange, TimingChange, TrialChange
 from bench.store.database import Store
 from bench.store.fleet import EnrolmentError, FleetStore, KeyReusedError, StaleFenceError, UnknownError, open_fleet
+from bench.store.fleet_reader import FleetReader
 from bench.store.fleet_records import (
     FINISHED_JOB,
     AttemptRecord,
@@ -15,7 +17,8 @@ from bench.store.fleet_records import (
     TokenKind,
     TokenRecord,
 )
-from bench.store.opening import open_store
+from bench.store.opening import open_fleet_reader, open_store
+from bench.store.queries import NotThereError
 from bench.store.reader import Reader
 from bench.store.records import (
     BASELINES,
@@ -41,8 +44,10 @@ __all__ = [
     "ArtifactRecord",
     "AttemptRecord",
     "AttemptStatus",
+    "Changes",
     "EnrolmentError",
     "EventRecord",
+    "FleetReader",
     "FleetStore",
     "JobEventKind",
     "JobEventRecord",
@@ -51,22 +56,27 @@ __all__ = [
     "Json",
     "KeyReusedError",
     "MeasurementRecord",
+    "NotThereError",
     "Reader",
     "ReportRecord",
     "RunnerRecord",
     "RunnerStatus",
+    "ScoreChange",
     "ScoreRecord",
     "StaleFenceError",
     "Store",
     "StudyRecord",
     "StudyStatus",
+    "TimingChange",
     "TokenKind",
     "TokenRecord",
+    "TrialChange",
     "TrialRecord",
     "TrialStatus",
     "UnknownError",
     "is_latency",
     "latency_figure",
     "open_fleet",
+    "open_fleet_reader",
     "open_store",
 ]

@@ -12,9 +12,10 @@ import sqlite3
 import time
 from math import ceil
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, StaticPool, create_engine, event
 
 from bench.store.columns import to_json
 from bench.store.location import Location
@@ -23,18 +24,24 @@ from bench.store.location import Location
 WRITES = "bench_writes"
 
 
-def connect(location: Location, *, read_only: bool, timeout_s: float) -> Engine:
-    """An engine for `location`; nothing is opened yet."""
+def connect(location: Location, *, read_only: bool, timeout_s: float, is_pooled: bool = True) -> Engine:
+    """An engine for `location`; nothing is opened yet.
+
+    Args:
+        is_pooled: whether connections are kept; else each transaction opens its own, and finds a file that was put in
+            the place of another meanwhile.
+    """
     if location.url.get_backend_name() != "sqlite":
-        return _server_engine(location, timeout_s=timeout_s)
-    path = location.path
-    target = "file::memory:" if path is None else _uri(path, read_only=read_only)
+        return _server_engine(location, read_only=read_only, timeout_s=timeout_s, is_pooled=is_pooled)
+    # Absolute, so that a later change of folder does not move the database.
+    path = None if location.path is None else location.path.absolute()
 
     def open_connection() -> sqlite3.Connection:
+        target = "file::memory:" if path is None else _uri(path, read_only=read_only)
         return _open_sqlite(target, read_only=read_only, timeout_s=timeout_s)
 
     # A database in memory is its connection, so there is exactly one.
-    pool = StaticPool if path is None else QueuePool
+    pool = StaticPool if path is None else QueuePool if is_pooled else NullPool
     engine = create_engine("sqlite://", creator=open_connection, poolclass=pool, json_serializer=to_json)
     event.listen(engine, "begin", _begin)
     return engine
@@ -50,7 +57,10 @@ def _open_sqlite(target: str, *, read_only: bool, timeout_s: float) -> sqlite3.C
     connection = sqlite3.connect(target, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        if not read_only:
+        if read_only:
+            # mode=ro holds for the file; this refuses statements too, on temporary tables as well.
+            connection.execute("PRAGMA query_only = ON")
+        else:
             _switch_to_wal(connection, timeout_s=timeout_s)
             connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -60,15 +70,14 @@ def _open_sqlite(target: str, *, read_only: bool, timeout_s: float) -> sqlite3.C
 
 
 def _uri(path: Path, *, read_only: bool) -> str:
-    """The file as SQLite's URI: absolute, so that a later change of folder does not move the database."""
-    absolute = path.absolute()
-    base = f"file:{quote(str(absolute))}"
+    """The file, given by its absolute path, as SQLite's URI."""
+    base = f"file:{quote(str(path))}"
     if not read_only:
         return f"{base}?mode=rwc"
     # In a folder that cannot be written SQLite has no place for its shared memory; without a log beside it the
     # file is complete as it is.
-    has_log = Path(f"{absolute}-wal").exists()
-    is_fixed = not os.access(absolute.parent, os.W_OK) and not has_log
+    has_log = Path(f"{path}-wal").exists()
+    is_fixed = not os.access(path.parent, os.W_OK) and not has_log
     return f"{base}?mode=ro&immutable=1" if is_fixed else f"{base}?mode=ro"
 
 
@@ -86,11 +95,13 @@ def _switch_to_wal(connection: sqlite3.Connection, *, timeout_s: float) -> None:
             time.sleep(0.01)
 
 
-def _server_engine(location: Location, *, timeout_s: float) -> Engine:
+def _server_engine(location: Location, *, read_only: bool, timeout_s: float, is_pooled: bool) -> Engine:
     arguments: dict[str, object] = {}
     if location.url.get_driver_name().startswith("psycopg"):
-        arguments = {
-            "connect_timeout": max(2, ceil(timeout_s)),
-            "options": f"-c lock_timeout={ceil(timeout_s * 1000)}",
-        }
-    return create_engine(location.url, json_serializer=to_json, pool_pre_ping=True, connect_args=arguments)
+        options = f"-c lock_timeout={ceil(timeout_s * 1000)}"
+        if read_only:
+            # Repeatable: the statements of one transaction see one state, as in SQLite.
+            options += " -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
+        arguments = {"connect_timeout": max(2, ceil(timeout_s)), "options": options}
+    pool: dict[str, Any] = {"pool_pre_ping": True} if is_pooled else {"poolclass": NullPool}
+    return create_engine(location.url, json_serializer=to_json, connect_args=arguments, **pool)

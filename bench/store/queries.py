@@ -51,6 +51,10 @@ _NUM_NAMES_SHOWN = 10
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
+class NotThereError(StoreError):
+    """A study or a trial that is looked up is not in the database."""
+
+
 def to_record(kind: type[Record], row: Base) -> Record:
     """The record of a row: both use the same names."""
     return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
@@ -60,7 +64,7 @@ def study_row(session: Session, study_id: int, *, lock: bool = False) -> StudyRo
     """The study with this id; `lock` makes other writers of the study wait (SQLite has one writer anyway)."""
     row = session.get(StudyRow, study_id, with_for_update=lock or None)
     if row is None:
-        raise StoreError(f"no study with id {study_id}; {_known_studies(session)}; use the id of a StudyRecord")
+        raise NotThereError(f"no study with id {study_id}; {_known_studies(session)}; use the id of a StudyRecord")
     return row
 
 
@@ -70,7 +74,7 @@ def study_row_by_name(session: Session, name: str) -> StudyRow:
     if row is None:
         names = session.scalars(select(StudyRow.name)).all()
         hint = nearest(name, names) or "; list them with: bench studies"
-        raise StoreError(f"no study {name!r}; {_known_studies(session)}{hint}")
+        raise NotThereError(f"no study {name!r}; {_known_studies(session)}{hint}")
     return row
 
 
@@ -79,7 +83,7 @@ def trial_row(session: Session, trial_id: int, *, lock: bool = False) -> TrialRo
     query = select(TrialRow).where(TrialRow.id == trial_id)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
-        raise StoreError(
+        raise NotThereError(
             f"no trial with id {trial_id}; {_known_studies(session)}; name a trial as STUDY/NUMBER (bench show STUDY)"
         )
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.store import queries
+from bench.store.changes import ChangesReader
 from bench.store.records import (
     ArtifactRecord,
     EventRecord,
@@ -12,10 +13,9 @@ from bench.store.records import (
     StudyRecord,
     TrialRecord,
 )
-from bench.store.sessions import Sessions
 
 
-class Reader(Sessions):
+class Reader(ChangesReader):
     """The reading half of a store; what reports need."""
 
     def study(self, name: str) -> StudyRecord:
