@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.report.figures import front_figure
+from bench.report.rows import column_names, trial_row
 from bench.report.views import StudyView, TrialView, study_view
-from bench.store import LATENCY, open_store
+from bench.store import Store, open_store
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -22,6 +23,8 @@ class Study:
     """A stored study as frames and figures."""
 
     view: StudyView
+    db: str | None = None
+    """Where it lies, for `bench.plots`; None: in the default place."""
 
     @property
     def name(self) -> str:
@@ -41,13 +44,7 @@ class Study:
         return front_figure(self.view)
 
     def _frame(self, trials: Sequence[TrialView]) -> pd.DataFrame:
-        latencies = [column for name in self.view.latencies for column in _latency_columns(name)]
-        columns = [*_FIRST_COLUMNS, *latencies, *_LAST_COLUMNS]
-        return pd.DataFrame([_row(trial) for trial in trials], columns=columns)
-
-
-_FIRST_COLUMNS = ("number", "name", "architecture_id", "source", "status", "reason", "accuracy", "images_seen")
-_LAST_COLUMNS = ("params_m", "macs_g", "artifact_mb", "is_front", "architecture")
+        return pd.DataFrame([trial_row(trial) for trial in trials], columns=column_names(self.view.latencies))
 
 
 def search(
@@ -78,7 +75,7 @@ def search(
     config = StudyConfig.from_dict({"space": space, "budget": budget, "rules": list(rules), **settings})
     with open_store(db) as store:
         study = start(config, store, name=name)
-        return Study(view=study_view(store, study.name))
+        return _study(store, study.name, db)
 
 
 def resume(name: str, *, db: str | Path | None = None) -> Study:
@@ -87,7 +84,7 @@ def resume(name: str, *, db: str | Path | None = None) -> Study:
 
     with open_store(db) as store:
         study = studies.resume(store, name)
-        return Study(view=study_view(store, study.name))
+        return _study(store, study.name, db)
 
 
 def repeat(original: str, *, name: str | None = None, db: str | Path | None = None) -> Study:
@@ -96,7 +93,7 @@ def repeat(original: str, *, name: str | None = None, db: str | Path | None = No
 
     with open_store(db) as store:
         study = studies.repeat(store, original, name=name)
-        return Study(view=study_view(store, study.name))
+        return _study(store, study.name, db)
 
 
 def load_study(name: str, *, db: str | Path | None = None) -> Study:
@@ -106,35 +103,8 @@ def load_study(name: str, *, db: str | Path | None = None) -> Study:
         StoreError: no such database or study.
     """
     with open_store(db, read_only=True) as store:
-        return Study(view=study_view(store, name))
+        return _study(store, name, db)
 
 
-def _row(trial: TrialView) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "name": trial.name,
-        "architecture_id": trial.architecture_id,
-        "source": trial.source,
-        "status": trial.status,
-        "reason": trial.reason,
-        "accuracy": None if trial.rung is None else trial.accuracy[trial.rung],
-        "images_seen": trial.images_seen,
-        "is_front": trial.is_front,
-        "architecture": dict(trial.architecture),
-        **trial.figures,
-        **_latencies(trial),
-    }
-
-
-def _latency_columns(figure: str) -> tuple[str, str, str, str]:
-    """Of one runner: milliseconds, both ends of their interval, the ratio to FastViT-T8."""
-    runner = figure.removeprefix(LATENCY)
-    return figure, f"latency_low_ms{runner}", f"latency_high_ms{runner}", f"ratio_to_reference{runner}"
-
-
-def _latencies(trial: TrialView) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for figure, told in trial.latencies.items():
-        values = (told[name] for name in ("ms", "low_ms", "high_ms", "ratio_to_reference"))
-        found |= dict(zip(_latency_columns(figure), values, strict=True))
-    return found
+def _study(store: Store, name: str, db: str | Path | None) -> Study:
+    return Study(view=study_view(store, name), db=None if db is None else str(db))

@@ -138,7 +138,7 @@ def test_unknown_studies_and_settings_are_errors(tmp_path: Path, monkeypatch: py
 
 
 def test_the_package_names_what_it_has() -> None:
-    assert set(package.__all__) == {"Study", "__version__", "load_study", "repeat", "resume", "search"}
+    assert set(package.__all__) == {"Study", "__version__", "load_study", "plots", "repeat", "resume", "search"}
     for name in package.__all__:
         assert getattr(package, name)
     with pytest.raises(AttributeError, match="has no attribute 'serch'"):

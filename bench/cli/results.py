@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from bench.report.rows import study_data
 from bench.report.tables import baseline_sentences, front_table, reference_sentences, time_table
-from bench.report.views import StudyView, baselines_view, best_trial, stage_seconds, study_view
+from bench.report.views import baselines_view, best_trial, stage_seconds, study_view
 from bench.store import BASELINES
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
 
         write_page(front_figure(view, baselines), out)
     if as_json:
-        click.echo(json.dumps(as_data(view)))
+        click.echo(json.dumps(study_data(view)))
         return
     click.echo(front_table(view))
     is_of_baselines = view.study.name.endswith(BASELINES)
@@ -48,42 +49,3 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
         click.echo(f"the front as a page:  {out}")
     if baselines is None and not is_of_baselines:
         click.echo(f"read it against published networks:  bench baselines {view.study.name}{where}")
-
-
-def as_data(view: StudyView) -> dict[str, Any]:
-    """A study as JSON-able data."""
-    return {
-        "study": view.study.name,
-        "status": view.study.status,
-        "reason": view.study.reason,
-        "objectives": list(view.objectives),
-        "hypervolume": view.hypervolume,
-        "hypervolume_reference": dict(view.study.hypervolume_reference),
-        "counts": view.counts,
-        "front": [trial.number for trial in view.front],
-        "trials": [
-            {
-                "number": trial.number,
-                "id": trial.architecture_id,
-                "source": trial.source,
-                "status": trial.status,
-                "reason": trial.reason,
-                "accuracy": {str(rung): value for rung, value in trial.accuracy.items()},
-                "images_seen": trial.images_seen,
-                "figures": dict(trial.figures),
-                "latency": dict(trial.latency),
-                "latencies": {name: dict(found) for name, found in trial.latencies.items()},
-                "is_front": trial.is_front,
-                "architecture": dict(trial.architecture),
-            }
-            for trial in view.trials
-        ],
-        "stage_seconds": stage_seconds(view),
-        "seconds": (view.study.finished_at - view.study.created_at).total_seconds() if view.study.finished_at else None,
-        "config": dict(view.study.config),
-        "space_hash": view.study.space_hash,
-        "seed": view.study.seed,
-        "versions": dict(view.study.versions),
-        "git_revision": view.study.git_revision,
-        "fingerprint": dict(view.study.fingerprint),
-    }

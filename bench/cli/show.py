@@ -1,10 +1,9 @@
-"""`bench studies`, `bench show`, `bench replay`, `bench plot`: what the store holds."""
+"""`bench studies`, `bench show`, `bench replay`: what the store holds."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -61,16 +60,17 @@ def studies(db: str | None, as_json: bool) -> None:
 @json_option
 def show(what: str, db: str | None, as_json: bool) -> None:
     """Show a study's front and settings, or one trial (STUDY/NUMBER)."""
-    from bench.cli.results import as_data, print_results
+    from bench.cli.results import print_results
     from bench.store import open_store
 
     with open_store(db, read_only=True) as store:
         if "/" not in what and not what.isdigit():
             if as_json:
+                from bench.report.rows import study_data
                 from bench.report.views import study_view
 
                 view = study_view(store, what)
-                click.echo(json.dumps(as_data(view)))
+                click.echo(json.dumps(study_data(view)))
             else:
                 print_results(store, what, out=None, as_json=False, db=db)
             return
@@ -95,23 +95,6 @@ def replay(study: str, db: str | None) -> None:
             "equal versions of optuna and numpy are needed (bench show --json lists the study's)"
         )
     click.echo(f"{total} proposals, all the same")
-
-
-@click.command(epilog="Example:  bench plot mystudy --out front.html")
-@click.argument("study", metavar="STUDY")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("front.html"), show_default=True, help="HTML file."
-)
-@db_option
-def plot(study: str, out: Path, db: str | None) -> None:
-    """Write a study's front, with its baselines, as one HTML page that works without a network."""
-    from bench.report.figures import front_figure, write_page
-    from bench.report.views import baselines_view, study_view
-    from bench.store import open_store
-
-    with open_store(db, read_only=True) as store:
-        write_page(front_figure(study_view(store, study), baselines_view(store, study)), out)
-    click.echo(f"wrote {out}")
 
 
 def _show_trial(store: object, what: str, *, as_json: bool) -> None:

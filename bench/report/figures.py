@@ -8,20 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.measure.catalogue import RUNNERS
+from bench.report.figure_names import TITLES, figure_name
 from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
-from bench.store import LATENCY, is_latency
+from bench.store import is_latency
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-TITLES = {
-    "accuracy": "accuracy (top-1, short training)",
-    LATENCY: "latency (ms, batch 1)",
-    "params_m": "parameters (M, deploy form)",
-    "macs_g": "MACs (G, deploy form)",
-    "artifact_mb": "artifact (MB)",
-}
 
 # Of a stage, in a hover text: the first words of a vocabulary say most.
 _WORDS_SHOWN = 4
@@ -192,8 +185,7 @@ def _stairs(view: StudyView, cost: str) -> list[tuple[float, float]]:
 
 def _title_of(objective: str) -> str:
     """For an axis; with several runners a latency is told with its own."""
-    name, _, runner = objective.partition(":")
-    return f"{TITLES[name]} on {escape(runner, quote=False)}" if runner else TITLES[name]
+    return escape(figure_name(objective).title, quote=False)
 
 
 def _title(view: StudyView) -> str:

@@ -1,0 +1,86 @@
+"""What figures are called on pages and in charts: titles, short names, units, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.store import LATENCY, StudyRecord, is_latency, latency_figure
+
+TITLES = {
+    "accuracy": "accuracy (top-1, short training)",
+    LATENCY: "latency (ms, batch 1)",
+    "params_m": "parameters (M, deploy form)",
+    "macs_g": "MACs (G, deploy form)",
+    "artifact_mb": "artifact (MB)",
+}
+_SHORT = {"accuracy": ("accuracy", ""), LATENCY: ("latency", "ms"), "params_m": ("params", "M")}
+_SHORT |= {"macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
+_COSTS = ("params_m", "macs_g", "artifact_mb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureName:
+    """A figure of a study's trials.
+
+    Attributes:
+        name: in the store; with several runners a latency is `latency_ms:NAME`.
+        title: for an axis, with its unit.
+        short: for a narrow heading, without it.
+        unit: may be empty.
+        maximise: whether more is better.
+        is_measured: False for what is exact once the architecture is known.
+        runner: of a latency.
+    """
+
+    name: str
+    title: str
+    short: str
+    unit: str
+    maximise: bool
+    is_measured: bool
+    runner: str | None
+
+
+def figure_name(name: str, *, runners: tuple[str, ...] = (), maximise: bool | None = None) -> FigureName:
+    """The words for a figure; one of an unknown name is told as it is.
+
+    Args:
+        runners: of the study; the runner of a latency that does not say it.
+        maximise: as a study's objectives have it; None: as usual.
+    """
+    base, _, runner = name.partition(":")
+    short, unit = _SHORT.get(base, (base, ""))
+    where = f" on {runner}" if runner else ""
+    return FigureName(
+        name=name,
+        title=TITLES.get(base, base) + where,
+        short=short + where,
+        unit=unit,
+        maximise=base == "accuracy" if maximise is None else maximise,
+        is_measured=base == "accuracy" or is_latency(name),
+        runner=(runner or next(iter(runners), None)) if is_latency(name) else None,
+    )
+
+
+def objective_names(study: StudyRecord) -> tuple[FigureName, ...]:
+    """The objectives of a study, in its order."""
+    return tuple(
+        figure_name(name, runners=study.runners, maximise=direction == "maximize")
+        for name, direction in study.objectives.items()
+    )
+
+
+def further_names(study: StudyRecord) -> tuple[FigureName, ...]:
+    """Figures that its trials may have besides: latencies, then costs."""
+    names = [latency_figure(runner, study.runners) for runner in study.runners]
+    return tuple(
+        figure_name(name, runners=study.runners)
+        for name in dict.fromkeys((*names, *_COSTS))
+        if name not in study.objectives
+    )
+
+
+def titles(study: StudyRecord) -> Mapping[str, str]:
+    """Of all figures of a study."""
+    return {found.name: found.title for found in (*objective_names(study), *further_names(study))}
