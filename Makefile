@@ -28,6 +28,7 @@ debian:
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v tc >/dev/null || missing="$$missing iproute2"; \
 	command -v adb >/dev/null || missing="$$missing adb"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then apt-get update -qq || true; \
 	for package in $$missing; do echo "installing $$package"; \
@@ -51,12 +52,13 @@ format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model, remote runners (about two hours)
+benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model, remote runners, the dashboard (about two hours)
 	$(BIN)/python -m tests.benchmarks.search_speed
 	$(BIN)/python -m tests.benchmarks.latency_trust
 	$(BIN)/python -m tests.benchmarks.latency_model --measure 120 --out results/latency_model.json
 	$(BIN)/python -m tests.benchmarks.remote_overhead
 	$(BIN)/python -m tests.benchmarks.hub_load
+	$(BIN)/python -m tests.benchmarks.dashboard
 
 clean:           ## remove the environment
 	rm -rf $(VENV)

@@ -1,0 +1,248 @@
+"""Figures of studies for notebooks and files; each gives a Plotly figure of the numbers that the dashboard shows.
+
+import bench
+bench.plots.pareto("mystudy").show()
+bench.plots.compare("mystudy", "again")
+
+A study is a name, with `db=` where the database is not the default, or what `bench.load_study` gives.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import ConfigError, nearest
+from bench.report.anatomy import words_of
+from bench.report.contrast import objective_points
+from bench.report.likeness import differences, told_in
+from bench.report.opened import Named, axes_of, opened, points_of
+from bench.report.points import DOMINATED, EARLY, FRONT
+from bench.report.traces import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GREY,
+    RED,
+    TEMPLATE,
+    choice_dimensions,
+    error,
+    figure_dimensions,
+    label,
+    laid_out,
+    scatter,
+    step_line,
+)
+from bench.store import BASELINES, StudyRecord
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+# Beyond that many lines nothing is told apart.
+_MOST_LINES = 500
+_MOST_INTERVALS = 60
+
+
+def pareto(study: Named, *, x: str | None = None, y: str | None = None, db: str | Path | None = None) -> Figure:
+    """Any two figures against each other: the front, its step line, what it dominates, baselines of the study.
+
+    Args:
+        x, y: names such as `latency_ms`, `params_m`, `accuracy`; by default the second and the first objective.
+
+    Raises:
+        ConfigError: no figure of that name.
+        StoreError: no such database or study.
+    """
+    import plotly.graph_objects as go
+
+    with opened(study, db) as (reader, record):
+        points = points_of(reader, record)
+        other = reader.study_named(record.name + BASELINES)
+        baselines = None if other is None or differences(record, other) else points_of(reader, other)
+    across, up = axes_of(points.columns, x, y)
+    figure = go.Figure()
+    kinds = points.kinds()
+    looks = (
+        (EARLY, "stopped early (fewer pictures seen)", {"symbol": "circle-open", "size": 6, "color": FAINT}),
+        (DOMINATED, "dominated", {"symbol": "circle", "size": 7, "color": GREY}),
+        (FRONT, "front", {"symbol": "circle", "size": 10, "color": BLUE}),
+    )
+    for kind, name, marker in looks:
+        rows = np.flatnonzero(kinds == kind)
+        figure.add_trace(scatter(go, points.columns, rows, across, up, name=name, marker=marker))
+    for line in points.attainments():
+        if {line.x, line.y} == {across.name, up.name}:
+            rows = np.array(line.rows, dtype=np.int64)
+            figure.add_trace(step_line(go, points.columns, rows, across, up))
+    if baselines is not None:
+        rows = np.flatnonzero(np.isin(baselines.kinds(), (FRONT, DOMINATED)))
+        marker = {"symbol": "star", "size": 12, "color": GREEN}
+        trace = scatter(go, baselines.columns, rows, across, up, name="baselines, measured here", marker=marker)
+        figure.add_trace(trace.update(mode="markers+text", textposition="bottom center", texttemplate="%{customdata}"))
+    volume = "" if points.hypervolume is None else f", hypervolume {points.hypervolume:.4g}"
+    title = f"{escape(record.name)}: {len(points.front)} on the front of {len(points.columns)} tried{volume}"
+    return laid_out(figure, title, across.title, up.title)
+
+
+def progress(*studies: Named, over: str = "tried", db: str | Path | None = None) -> Figure:
+    """How the hypervolume grew, a line a study; of several against the corner and in the milliseconds of the first.
+
+    Args:
+        over: "tried" (architectures), "seconds" (since the start) or "device_seconds" (training and timing).
+
+    Raises:
+        ConfigError: no study, another `over`, or the first has no reference point yet.
+        StoreError: no such database or study.
+    """
+    import plotly.graph_objects as go
+
+    titles = {
+        "tried": "architectures tried",
+        "seconds": "seconds since the start",
+        "device_seconds": "seconds of training and timing",
+    }
+    if over not in titles:
+        raise ConfigError(f"over={over!r}; allowed: {', '.join(titles)}{nearest(over, titles) or '; use one of them'}")
+    if not studies:
+        raise ConfigError("no study; at least one is drawn; name it")
+    figure = go.Figure()
+    corner: tuple[float, ...] = ()
+    first: StudyRecord | None = None
+    for study in studies:
+        with opened(study, db) as (reader, record):
+            points = points_of(reader, record)
+        if first is None:
+            first = record
+            corner = tuple(float(record.hypervolume_reference.get(name, np.nan)) for name in record.objectives)
+            if np.isnan(corner).any():
+                raise ConfigError(
+                    f"study {record.name!r} has no reference point of the hypervolume yet; it comes with the first "
+                    "timings; draw it later"
+                )
+        found = points.progress_against(objective_points(points, told_in=told_in(first, record)), corner)
+        figure.add_trace(
+            go.Scatter(
+                x=[0.0, *getattr(found, over)],
+                y=[0.0, *found.hypervolume],
+                mode="lines",
+                line={"shape": "hv", "width": 2},
+                name=escape(record.name, quote=False),
+            )
+        )
+    return laid_out(figure, "hypervolume of the front", titles[over], "hypervolume")
+
+
+def parallel(study: Named, *, only_front: bool = False, db: str | Path | None = None) -> Figure:
+    """Choices on the left, objectives on the right, a line a trial; words that never change are left out.
+
+    Raises:
+        StoreError: no such database or study.
+    """
+    import plotly.graph_objects as go
+
+    with opened(study, db) as (reader, record):
+        points = points_of(reader, record)
+        kinds = points.kinds()
+        wanted = (FRONT,) if only_front else (FRONT, DOMINATED)
+        # The front last, so that it lies on top.
+        rows = sorted(np.flatnonzero(np.isin(kinds, wanted)).tolist(), key=lambda row: (kinds[row] == FRONT, row))
+        rows = rows[-_MOST_LINES:]
+        ids = points.columns.column("trial_id")
+        found = reader.architectures([int(ids[row]) for row in rows])
+    words = [words_of(found[int(ids[row])]) for row in rows]
+    dimensions = [*choice_dimensions(words), *figure_dimensions(points.columns, rows)]
+    figure = go.Figure(
+        go.Parcoords(
+            dimensions=dimensions,
+            line={
+                "color": [float(kinds[row] == FRONT) for row in rows],
+                "colorscale": [[0.0, FAINT], [1.0, BLUE]],
+                "cmin": 0.0,
+                "cmax": 1.0,
+            },
+            labelangle=-30,
+            labelside="bottom",
+        )
+    )
+    figure.update_layout(
+        template=TEMPLATE,
+        title=f"{escape(record.name)}: {len(rows)} networks that reached the top rung, the front in blue",
+        height=520,
+        margin={"b": 120},
+    )
+    return figure
+
+
+def compare(first: Named, second: Named, *, db: str | Path | None = None) -> Figure:
+    """The fronts of two studies over the first two objectives, in the milliseconds of the first.
+
+    Raises:
+        ConfigError: figures of the two do not compare; the message says what differs.
+        StoreError: no such database or study.
+    """
+    import plotly.graph_objects as go
+
+    with opened(first, db) as (reader, own):
+        left, own_fidelity = points_of(reader, own), reader.fidelity(own.id)
+    with opened(second, db) as (reader, other):
+        right, other_fidelity = points_of(reader, other), reader.fidelity(other.id)
+    refused = differences(own, other, (own_fidelity, other_fidelity))
+    if refused:
+        raise ConfigError(
+            f"{own.name!r} and {other.name!r} differ in {'; '.join(refused[:3])}; fronts of one machine, one data set "
+            "and one training compare; draw them apart"
+        )
+    factor = told_in(own, other)
+    across, up = axes_of(left.columns, None, None)
+    figure = go.Figure()
+    for points, record, colour, scale in ((left, own, BLUE, 1.0), (right, other, RED, factor)):
+        line = next((found for found in points.attainments() if {found.x, found.y} == {across.name, up.name}), None)
+        rows = np.array([] if line is None else line.rows, dtype=np.int64)
+        trace = step_line(go, points.columns, rows, across, up, scale=scale, colour=colour)
+        figure.add_trace(trace.update(mode="lines+markers", name=escape(record.name, quote=False), showlegend=True))
+    return laid_out(figure, f"fronts of {escape(own.name)} and {escape(other.name)}", across.title, up.title)
+
+
+def intervals(study: Named, *, latency: str | None = None, db: str | Path | None = None) -> Figure:
+    """Latencies of the front with their 95 % intervals, the fastest first.
+
+    Args:
+        latency: of a study with several runners, `latency_ms:NAME`; by default that of the first.
+
+    Raises:
+        ConfigError: no latency of that name.
+        StoreError: no such database or study.
+    """
+    import plotly.graph_objects as go
+
+    with opened(study, db) as (reader, record):
+        points = points_of(reader, record)
+    columns = points.columns
+    name = columns.latencies[0] if latency is None else latency
+    if name not in columns.latencies:
+        known = columns.latencies
+        raise ConfigError(
+            f"no latency {name!r} in {record.name!r}; known: {', '.join(known)}{nearest(name, known) or '; use one'}"
+        )
+    middle = columns.figure(name)
+    rows = sorted((row for row in points.front if np.isfinite(middle[row])), key=lambda row: middle[row])
+    rows = rows[:_MOST_INTERVALS]
+    chosen = np.array(rows, dtype=np.int64)
+    low, high = columns.column(f"low {name}")[chosen], columns.column(f"high {name}")[chosen]
+    figure = go.Figure(
+        go.Scatter(
+            x=middle[chosen],
+            y=[label(columns, row) for row in rows],
+            mode="markers",
+            marker={"color": BLUE, "size": 8},
+            error_x=error(middle[chosen], low, high),
+            hovertemplate="%{y}: %{x:.3f} ms<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    title = next(found.title for found in (*columns.objectives, *columns.figures) if found.name == name)
+    figure = laid_out(figure, f"{escape(record.name)}: the front with 95 % intervals", title, "")
+    return figure.update_layout(height=180 + 26 * len(rows))

@@ -1,0 +1,186 @@
+// The frame around the views: which study, how it stands, live or paused, the views, the filter and the selection.
+
+import { button, h, put, putKept, show } from "./dom.js";
+import { count, figure, grouped, moment } from "./format.js";
+import { VIEWS } from "./state.js";
+
+const TITLES = {
+  front: "Front",
+  table: "Table",
+  parallel: "Parallel",
+  progress: "Progress",
+  trial: "Trial",
+  compare: "Compare",
+  runners: "Runners",
+  export: "Export",
+};
+const QUIET_S = 120;
+const TYPED_MS = 150;
+
+const find = (id) => document.getElementById(id);
+
+export class Head {
+  #page;
+  #typing = null;
+
+  constructor(page, acts) {
+    this.#page = page;
+    find("study").addEventListener("change", (event) => acts.study(event.target.value));
+    find("live").addEventListener("click", acts.pause);
+    find("theme").addEventListener("click", acts.theme);
+    find("help").addEventListener("click", acts.help);
+    find("filter").addEventListener("input", (event) => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => page.state.set({ filter: event.target.value.trim(), page: 1 }), TYPED_MS);
+    });
+  }
+
+  draw() {
+    const { state, studies, study } = this.#page;
+    const view = state.get("view");
+    document.body.dataset.view = view;
+    document.title = study ? `${TITLES[view]} · ${study.info.name} · bench` : "bench";
+    put(
+      find("views"),
+      VIEWS.map((name, i) =>
+        h(
+          "a",
+          { href: state.address({ view: name }), "aria-current": name === view ? "page" : null },
+          h("kbd", { "aria-hidden": "true" }, i + 1),
+          TITLES[name],
+        ),
+      ),
+    );
+    this.#drawStudies(studies, study);
+    this.#drawFacts(study);
+    this.#drawFilter();
+  }
+
+  // Whether answers come, wait or fail.
+  drawLive(follower) {
+    const { source, study } = this.#page;
+    const element = find("live");
+    const text = !source.isLive
+      ? `file of ${moment(source.madeAt)}`
+      : follower.isPaused
+        ? `paused${follower.waiting ? ` – ${count(follower.waiting, "new", "new")}` : ""}`
+        : follower.error
+          ? "no answer"
+          : study?.info.status === "running"
+            ? "● live"
+            : "live";
+    element.textContent = text;
+    element.disabled = !source.isLive;
+    element.setAttribute("aria-pressed", String(follower.isPaused));
+    element.title = follower.isPaused
+      ? "show what is new, and follow again (p)"
+      : "pause (p): nothing moves until you go on";
+    element.classList.toggle("waiting", Boolean(follower.isPaused || follower.error));
+  }
+
+  drawTheme(name) {
+    find("theme").textContent = { auto: "◐", light: "☀", dark: "☾" }[name];
+    find("theme").setAttribute("aria-label", `Colours: ${name}; press for the next`);
+  }
+
+  // A line over everything, for what went wrong; null takes it away.
+  tell(text) {
+    find("banner").textContent = text ?? "";
+    show(find("banner"), Boolean(text));
+  }
+
+  // For those who listen.
+  announce(text) {
+    find("announce").textContent = text;
+  }
+
+  #drawStudies(studies, study) {
+    const element = find("study");
+    const key = JSON.stringify([studies.map((each) => [each.name, each.status]), study?.info.name]);
+    if (element.dataset.key === key || document.activeElement === element) return;
+    element.dataset.key = key;
+    const rest = (each) => (each.baselines_of === null ? "" : ", baselines");
+    put(
+      element,
+      studies.map((each) =>
+        h(
+          "option",
+          { value: each.name, selected: each.name === study?.info.name },
+          `${each.name} (${each.status}${rest(each)})`,
+        ),
+      ),
+    );
+    element.disabled = studies.length < 2 || !this.#page.source.isLive;
+  }
+
+  #drawFacts(study) {
+    const chip = find("status");
+    if (!study) {
+      chip.textContent = "";
+      put(find("facts"));
+      return;
+    }
+    const { info, pace, counts } = study;
+    const isSilent = info.status === "running" && study.idleSeconds > QUIET_S && this.#page.source.isLive;
+    chip.className = `chip ${isSilent ? "warn" : info.status}`;
+    chip.textContent = isSilent ? "running, but silent" : info.status;
+    chip.title = [
+      info.reason,
+      isSilent &&
+        `nothing was written for ${grouped(study.idleSeconds)} s; if its process is gone: bench search --resume ${info.name}`,
+    ]
+      .filter(Boolean)
+      .join("; ");
+    const facts = [
+      ["done", `${grouped(pace.done)} of ${grouped(pace.budget)}`],
+      ["running", pace.running > 0 ? grouped(pace.running) : null],
+      ["failed", pace.failed > 0 ? grouped(pace.failed) : null],
+      ["tried", counts.tried !== pace.done ? grouped(counts.tried) : null],
+      ["front", grouped(counts.front)],
+      ["hypervolume", study.hypervolume === null ? null : figure(study.hypervolume, 5)],
+      ["on", info.machine],
+    ];
+    put(
+      find("facts"),
+      facts
+        .filter(([, value]) => value)
+        .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", { "data-fact": name }, value))),
+    );
+  }
+
+  #drawFilter() {
+    const { state, study, selection } = this.#page;
+    const input = find("filter");
+    if (document.activeElement !== input) input.value = state.get("filter");
+    const rows = study ? this.#page.rows().length : 0;
+    const note = find("filter-note");
+    note.textContent =
+      selection.error ??
+      (study && rows < study.trials.length
+        ? `${grouped(rows)} of ${count(study.trials.length, "trial")}`
+        : study
+          ? count(rows, "trial")
+          : "");
+    note.classList.toggle("wrong", selection.error !== null);
+    input.setAttribute("aria-invalid", String(selection.error !== null));
+    const numbers = selection.numbers;
+    const tools = find("picked-tools");
+    find("picked").textContent = numbers ? `${grouped(numbers.size)} selected` : "";
+    const isCut = state.get("keep") !== null || state.get("drop") !== null;
+    const hasCut = isCut || state.get("filter") !== "";
+    const isHeld = tools.contains(document.activeElement);
+    putKept(
+      tools,
+      JSON.stringify([numbers !== null, selection.canUndo, hasCut]),
+      numbers && [
+        button("Keep", () => selection.keep(), { "aria-keyshortcuts": "k" }),
+        button("Exclude", () => selection.exclude(), { "aria-keyshortcuts": "x" }),
+        button("Let go", () => selection.select([])),
+      ],
+      selection.canUndo && button("Undo", () => selection.undo(), { "aria-keyshortcuts": "u" }),
+      hasCut && this.#page.clearButton(),
+    );
+    // The button that was pressed may be gone with what it was for.
+    if (isHeld && !tools.contains(document.activeElement)) (tools.firstElementChild ?? input).focus();
+  }
+}

@@ -1,0 +1,121 @@
+// One study as the page holds it: the last whole answer with all changes since.
+
+import { Trials } from "./trials.js";
+
+// How far a trial has come: what rises is new on the front's chart.
+const RANKS = { early: 1, dominated: 2, front: 2 };
+
+export class Study {
+  trials = new Trials();
+  baselines = null;
+  cursor = null;
+  // Columns of the trials that raised the hypervolume.
+  steps = null;
+  #held = {};
+  #words = null;
+  #choices = null;
+
+  constructor(answer) {
+    this.take(answer);
+  }
+
+  // Takes an answer about this study; gives the numbers of trials that are new on the chart, or have reached the top rung.
+  take(answer) {
+    const { rows, baselines, ...rest } = answer;
+    const rank = (number) => RANKS[this.trials.columns.kind[this.trials.row(number)]] ?? 0;
+    const before = (rows?.number ?? []).map((number) => [number, rank(number)]);
+    if (answer.is_whole) {
+      this.trials = new Trials();
+      this.baselines = this.steps = null;
+      this.#held = {};
+    }
+    Object.assign(this.#held, rest);
+    this.cursor = answer.cursor;
+    this.#words = answer.words ?? this.#words;
+    this.#choices = answer.choices ?? this.#choices;
+    if (rows) this.trials.merge(rows, this.#words, this.#choices);
+    if (answer.front) this.trials.setFront(answer.front);
+    if (answer.progress) this.steps = stepsFrom(this.steps, answer.progress);
+    if (baselines !== undefined) this.#takeBaselines(baselines);
+    return before.filter(([number, held]) => rank(number) > held).map(([number]) => number);
+  }
+
+  get info() {
+    return this.#held.study;
+  }
+
+  get objectives() {
+    return this.#held.objectives;
+  }
+
+  // All figures that an axis may show, objectives first.
+  get figures() {
+    return [...this.#held.objectives, ...this.#held.figures];
+  }
+
+  // Of one figure the name, title, direction and unit.
+  figure(name) {
+    return this.figures.find((figure) => figure.name === name);
+  }
+
+  get choices() {
+    return this.#choices;
+  }
+
+  get counts() {
+    return this.#held.counts;
+  }
+
+  get front() {
+    return this.#held.front;
+  }
+
+  get hypervolume() {
+    return this.#held.hypervolume ?? null;
+  }
+
+  get hypervolumeReference() {
+    return this.#held.hypervolume_reference ?? {};
+  }
+
+  get pace() {
+    return this.#held.pace;
+  }
+
+  get thinning() {
+    return this.#held.thinning ?? null;
+  }
+
+  get idleSeconds() {
+    return this.#held.idle_seconds;
+  }
+
+  // Rows of `trials` that are drawn as points; null: all.
+  get drawn() {
+    return this.#held.drawn ? new Set(this.#held.drawn) : null;
+  }
+
+  // Numbers of the step line over two figures, or null where nobody computed one.
+  attainment(x, y) {
+    return this.#held.attainment?.find((line) => line.x === x && line.y === y)?.numbers ?? null;
+  }
+
+  #takeBaselines(given) {
+    if (given === null) {
+      this.baselines = null;
+      return;
+    }
+    const trials = this.baselines?.trials ?? new Trials();
+    if (given.rows?.number) trials.merge(given.rows, this.#words, this.#choices);
+    if (given.front) trials.setFront(given.front);
+    this.baselines = { ...this.baselines, ...given, trials };
+  }
+}
+
+// Steps of the hypervolume, those from index `from` on replaced.
+function stepsFrom(held, given) {
+  const { from, ...columns } = given;
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, values]) => [name, [...(held?.[name] ?? []).slice(0, from), ...values]]),
+  );
+}
