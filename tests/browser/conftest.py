@@ -21,7 +21,9 @@ from .visits import CHROMIUM, Visit, context_of, launch, served, watched
 BASELINES = ("fastvit_t8", "fastvit_t12", "fastvit_s12", "mobileone_s0", "convnext_t")
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright keeps an event loop running in this thread for as long as it is open, and
+# asyncio.run would fail in the tests of other folders that the same process runs next.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM}; `make debian` installs it where apt-get can")
@@ -49,7 +51,7 @@ def several_url(several: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def several_page(browser: Browser) -> Iterator[Page]:
     """One for many tests: reading plotly.js takes longer than most of them."""
     with context_of(browser) as context:
