@@ -5,8 +5,8 @@ The same figures as in `views.study_view`, which makes an object of each trial; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from bench.pareto import Floats
 from bench.report.figure_names import FigureName, further_names, objective_names
 from bench.report.views import top_rung
-from bench.store import Changes, ScoreChange, StudyRecord, TimingChange, TrialChange, latency_figure
+from bench.store import Changes, Json, Moments, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
 
 STATUSES = ("queued", "running", "paused", "complete", "stopped", "failed")
+_CODES = {name: code for code, name in enumerate(STATUSES)}
 REFERENCE = "reference:"
 
 # Stages of a trial that keep a device busy for it.
@@ -125,77 +126,96 @@ class StudyColumns:
     def apply(self, changes: Changes) -> NDArray[np.int64]:
         """Takes in what the store tells; gives the rows that are new or have changed, ascending."""
         self.study = changes.study
-        touched = [self._take_trial(found, changes.sequence) for found in changes.trials()]
-        self._take_scores(changes.scores())
-        self._take_timings(changes.timings())
+        touched = [self._take_trials(found, changes.sequence) for found in changes.trials()]
+        for scores in changes.scores():
+            self._take_scores(scores)
+        for timings in changes.timings():
+            self._take_timings(timings)
         self.sequence, self.last_event_at = changes.sequence, changes.last_event_at
-        return np.unique(np.array(touched, dtype=np.int64))
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *touched]))
 
-    def _take_trial(self, found: TrialChange, sequence: int) -> int:
-        row = self._rows.get(found.id)
-        name = found.source.removeprefix(REFERENCE) if found.source.startswith(REFERENCE) else None
-        if row is None:
-            row = self._rows[found.id] = len(self._rows)
-            self._grow()
-            self.names.append(name)
-            self.architecture_ids.append(found.architecture_id)
-            self.reasons.append(None)
-        else:
-            for column, empty in self._empty.items():
-                self._columns[column][row] = empty  # its scores and measurements come again, all of them
+    def _take_trials(self, found: TrialBlock, sequence: int) -> NDArray[np.int64]:
+        rows = self._begin(found.id)
         columns = self._columns
-        columns["trial_id"][row], columns["number"][row] = found.id, found.number
-        columns["status"][row] = STATUSES.index(found.status)
-        source = found.source if name is None else "reference"
-        columns["source"][row] = self.sources.setdefault(source, len(self.sources))
-        columns["changed"][row] = sequence
-        columns["device_s"][row] = sum(float(found.stage_seconds.get(stage, 0.0)) for stage in _DEVICE_STAGES)
-        for stage, seconds in found.stage_seconds.items():
+        columns["trial_id"][rows], columns["number"][rows] = found.id, found.number
+        columns["status"][rows] = [_CODES[status] for status in found.status]
+        columns["changed"][rows] = sequence
+        for row, architecture_id, source, reason in zip(
+            rows.tolist(), found.architecture_id, found.source, found.reason, strict=True
+        ):
+            name = source.removeprefix(REFERENCE) if source.startswith(REFERENCE) else None
+            self.architecture_ids[row], self.names[row], self.reasons[row] = architecture_id, name, reason
+            word = source if name is None else "reference"
+            columns["source"][row] = self.sources.setdefault(word, len(self.sources))
+        for stage in dict.fromkeys(name for seconds in found.stage_seconds for name in seconds):
             if stage not in self._stages:
                 self._stages[stage] = np.zeros(len(columns["number"]))
-            self._stages[stage][row] = seconds  # they are only ever added to
+            spent = [float(seconds.get(stage, 0.0)) for seconds in found.stage_seconds]
+            self._stages[stage][rows] = spent
+            if stage in _DEVICE_STAGES:
+                columns["device_s"][rows] += spent
         for cost in self.costs:
-            if cost in found.costs:
-                columns[f"figure {cost}"][row] = found.costs[cost]
-        self.reasons[row] = found.reason
-        if found.status == "failed" and found.finished_at is not None:
-            columns["first_s"][row] = self._seconds(found.finished_at)
-        return row
+            columns[f"figure {cost}"][rows] = [costs.get(cost, np.nan) for costs in found.costs]
+        has_failed = columns["status"][rows] == _CODES["failed"]
+        columns["first_s"][rows[has_failed]] = self._seconds(found.finished_at[has_failed])
+        return rows
 
-    def _take_scores(self, scores: Iterable[ScoreChange]) -> None:
+    def _take_scores(self, found: ScoreBlock) -> None:
         columns = self._columns
-        for found in scores:
-            row = self._rows[found.trial_id]
-            at = self._seconds(found.created_at)
-            columns["first_s"][row] = np.fmin(columns["first_s"][row], at)
-            if found.rung > columns["rung"][row]:
-                columns["rung"][row], columns["accuracy"][row] = found.rung, found.accuracy
-            columns["images"][row] = max(int(columns["images"][row]), found.images_seen)
-            if found.rung == self.top_rung:
-                columns["top_accuracy"][row] = found.accuracy
-            columns["known_s"][row] = np.fmax(columns["known_s"][row], at)
+        rows = self._rows_of(found.trial_id)
+        rungs, accuracies, seconds = np.array(found.rung), np.array(found.accuracy), self._seconds(found.created_at)
+        np.fmin.at(columns["first_s"], rows, seconds)
+        np.fmax.at(columns["known_s"], rows, seconds)
+        np.maximum.at(columns["images"], rows, found.images_seen)
+        is_top = rungs == self.top_rung
+        columns["top_accuracy"][rows[is_top]] = accuracies[is_top]
+        # Of several of one trial the highest is the last that is written.
+        ascending = np.argsort(rungs, kind="stable")
+        is_higher = rungs[ascending] > columns["rung"][rows[ascending]]
+        places = ascending[is_higher]
+        columns["rung"][rows[places]], columns["accuracy"][rows[places]] = rungs[places], accuracies[places]
 
-    def _take_timings(self, timings: Iterable[TimingChange]) -> None:
+    def _take_timings(self, found: TimingBlock) -> None:
+        rows, seconds, runners = self._rows_of(found.trial_id), self._seconds(found.created_at), np.array(found.runner)
+        for name, runner in self._latencies.items():
+            # A summary is empty where nothing could be timed.
+            places = [place for place in np.flatnonzero(runners == runner).tolist() if found.summary[place]]
+            if places:
+                self._take_latencies(name, rows[places], [found.summary[place] for place in places])
+                verdicts = [self.verdicts.setdefault(found.verdict[place], len(self.verdicts)) for place in places]
+                self._columns[f"verdict {name}"][rows[places]] = verdicts
+                np.fmax.at(self._columns["known_s"], rows[places], seconds[places])
+
+    def _take_latencies(self, name: str, rows: NDArray[np.int64], summaries: Sequence[Json]) -> None:
+        # As `MeasurementRecord.latency`: comparable in its study where a study timed it.
+        prefixes = ["comparable_" if "comparable_ms" in summary else "" for summary in summaries]
+        told = list(zip(prefixes, summaries, strict=True))
         columns = self._columns
-        by_runner = {runner: name for name, runner in self._latencies.items()}
-        for found in timings:
-            name = by_runner.get(found.runner)
-            if name is None or not found.summary:
-                continue  # of a runner that is not the study's, or nothing could be timed
-            row, summary = self._rows[found.trial_id], found.summary
-            # As `MeasurementRecord.latency`: comparable in its study where a study timed it.
-            prefix = "comparable_" if "comparable_ms" in summary else ""
-            columns[f"figure {name}"][row] = summary["comparable_ms" if prefix else "median_ms"]
-            columns[f"low {name}"][row] = summary.get(f"{prefix}low_ms", np.nan)
-            columns[f"high {name}"][row] = summary.get(f"{prefix}high_ms", np.nan)
-            columns[f"ratio {name}"][row] = summary.get("ratio_to_reference", np.nan)
-            columns[f"verdict {name}"][row] = self.verdicts.setdefault(found.verdict, len(self.verdicts))
-            columns["known_s"][row] = np.fmax(columns["known_s"][row], self._seconds(found.created_at))
+        columns[f"figure {name}"][rows] = [found[f"{prefix or 'median_'}ms"] for prefix, found in told]
+        columns[f"low {name}"][rows] = [found.get(f"{prefix}low_ms", np.nan) for prefix, found in told]
+        columns[f"high {name}"][rows] = [found.get(f"{prefix}high_ms", np.nan) for prefix, found in told]
+        columns[f"ratio {name}"][rows] = [found.get("ratio_to_reference", np.nan) for found in summaries]
+
+    def _begin(self, trial_ids: Sequence[int]) -> NDArray[np.int64]:
+        """The rows of trials, new ones behind all others, with nothing in them that was known before."""
+        for trial_id in trial_ids:
+            self._rows.setdefault(trial_id, len(self._rows))
+        lacking = [None] * (len(self._rows) - len(self.names))
+        self.names += lacking
+        self.reasons += lacking
+        self.architecture_ids += [""] * len(lacking)
+        while len(self._columns["number"]) < len(self._rows):
+            self._grow()
+        rows = self._rows_of(trial_ids)
+        for column, empty in self._empty.items():
+            self._columns[column][rows] = empty  # their scores and measurements come again, all of them
+        return rows
+
+    def _rows_of(self, trial_ids: Sequence[int]) -> NDArray[np.int64]:
+        return np.fromiter(map(self._rows.__getitem__, trial_ids), dtype=np.int64, count=len(trial_ids))
 
     def _grow(self) -> None:
         size = len(self._columns["number"])
-        if len(self._rows) <= size:
-            return
         for name, column in self._columns.items():
             grown = np.full(2 * size, self._empty[name], dtype=column.dtype)
             grown[:size] = column
@@ -203,5 +223,7 @@ class StudyColumns:
         for name, column in self._stages.items():
             self._stages[name] = np.concatenate((column, np.zeros(size)))
 
-    def _seconds(self, moment: datetime) -> float:
-        return (moment - self.study.created_at).total_seconds()
+    def _seconds(self, moments: Moments) -> Floats:
+        """Since the study began; NaN where there is no time."""
+        begin = np.datetime64(self.study.created_at.astimezone(UTC).replace(tzinfo=None), "us")
+        return (moments - begin) / np.timedelta64(1, "s")

@@ -1,6 +1,7 @@
 """The store: studies, trials, scores, measurements and the fleet in one SQL database (SQLite, or PostgreSQL by URL)."""
 
-from bench.store.changes import Changes, ScoreChange, TimingChange, TrialChange
+from bench.store.blocks import Moments, ScoreBlock, TimingBlock, TrialBlock
+from bench.store.changes import Changes
 from bench.store.database import Store
 from bench.store.fleet import EnrolmentError, FleetStore, KeyReusedError, StaleFenceError, UnknownError, open_fleet
 from bench.store.fleet_reader import FleetReader
@@ -56,21 +57,22 @@ __all__ = [
     "Json",
     "KeyReusedError",
     "MeasurementRecord",
+    "Moments",
     "NotThereError",
     "Reader",
     "ReportRecord",
     "RunnerRecord",
     "RunnerStatus",
-    "ScoreChange",
+    "ScoreBlock",
     "ScoreRecord",
     "StaleFenceError",
     "Store",
     "StudyRecord",
     "StudyStatus",
-    "TimingChange",
+    "TimingBlock",
     "TokenKind",
     "TokenRecord",
-    "TrialChange",
+    "TrialBlock",
     "TrialRecord",
     "TrialStatus",
     "UnknownError",

@@ -11,56 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.store import queries
+from bench.store.blocks import AnyBlock, ScoreBlock, TimingBlock, TrialBlock, of_study, read_blocks
 from bench.store.records import Json, StudyRecord
 from bench.store.sessions import Sessions
 from bench.store.tables import EventRow, MeasurementRow, ScoreRow, StudyRow, TrialRow
 
-# Rows in memory at a time: a hundred thousand trials with their JSON would be hundreds of megabytes.
-_CHUNK = 2000
 # Trials by their ids in one statement; above this many in all, everything is read again instead.
 _IDS = 500
 _MOST_IDS = 5000
-
-
-class TrialChange(NamedTuple):
-    """A trial as it is now; fields as in `TrialRecord`."""
-
-    id: int
-    number: int
-    architecture_id: str
-    source: str
-    status: str
-    reason: str | None
-    costs: Json
-    stage_seconds: Json
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class ScoreChange(NamedTuple):
-    """A score of a trial; fields as in `ScoreRecord`."""
-
-    trial_id: int
-    rung: int
-    accuracy: float
-    images_seen: int
-    created_at: datetime
-
-
-class TimingChange(NamedTuple):
-    """A measurement of a trial, without its samples; fields as in `MeasurementRecord`."""
-
-    trial_id: int
-    runner: str
-    verdict: str
-    summary: Json
-    created_at: datetime
 
 
 class Changes:
@@ -87,29 +51,17 @@ class Changes:
         self._ids = self._touched(after) if 0 < after <= self.sequence else None
         self.is_whole = self._ids is None
 
-    def trials(self) -> Iterator[TrialChange]:
+    def trials(self) -> Iterator[TrialBlock]:
         """By number where all are given, else in no order."""
-        query = select(*(getattr(TrialRow, name) for name in TrialChange._fields)).order_by(TrialRow.number)
-        of_study = query.where(TrialRow.study_id == self.study.id)
-        for row in self._rows(of_study, TrialRow.id, query):
-            yield TrialChange(*row)
+        return self._blocks(TrialBlock, TrialRow.id, order=TrialRow.number)
 
-    def scores(self) -> Iterator[ScoreChange]:
+    def scores(self) -> Iterator[ScoreBlock]:
         """All scores of the trials given, in no order."""
-        images = ScoreRow.fidelity["images_seen"].as_integer()
-        query = select(ScoreRow.trial_id, ScoreRow.rung, ScoreRow.accuracy, images, ScoreRow.created_at)
-        of_study = query.join(TrialRow, TrialRow.id == ScoreRow.trial_id).where(TrialRow.study_id == self.study.id)
-        for trial_id, rung, accuracy, images_seen, created_at in self._rows(of_study, ScoreRow.trial_id, query):
-            yield ScoreChange(trial_id, rung, accuracy, int(images_seen or 0), created_at)
+        return self._blocks(ScoreBlock, ScoreRow.trial_id)
 
-    def timings(self) -> Iterator[TimingChange]:
+    def timings(self) -> Iterator[TimingBlock]:
         """All measurements of the trials given, oldest first for each trial."""
-        query = select(*(getattr(MeasurementRow, name) for name in TimingChange._fields)).order_by(MeasurementRow.id)
-        of_study = query.join(TrialRow, TrialRow.id == MeasurementRow.trial_id).where(
-            TrialRow.study_id == self.study.id
-        )
-        for row in self._rows(of_study, MeasurementRow.trial_id, query):
-            yield TimingChange(*row)
+        return self._blocks(TimingBlock, MeasurementRow.trial_id, order=MeasurementRow.id)
 
     def _touched(self, after: int) -> list[int] | None:
         """Trials with an event later than `after`; None where so many have that all are read."""
@@ -122,12 +74,13 @@ class Changes:
         found = [trial_id for trial_id in self._session.scalars(query) if trial_id is not None]
         return None if len(found) > _MOST_IDS else sorted(found)
 
-    def _rows(self, of_study: Select[Any], column: Any, query: Select[Any]) -> Iterator[Sequence[Any]]:
+    def _blocks(self, kind: type[AnyBlock], trial_id: Any, order: Any = None) -> Iterator[AnyBlock]:
+        query = kind.query() if order is None else kind.query().order_by(order)
         if self._ids is None:
-            yield from self._session.execute(of_study.execution_options(yield_per=_CHUNK))
+            yield from read_blocks(self._session, kind, of_study(query, trial_id, self.study.id))
             return
         for start in range(0, len(self._ids), _IDS):
-            yield from self._session.execute(query.where(column.in_(self._ids[start : start + _IDS])))
+            yield from read_blocks(self._session, kind, query.where(trial_id.in_(self._ids[start : start + _IDS])))
 
 
 class ChangesReader(Sessions):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +14,8 @@ from bench.store.changes import _MOST_IDS
 from bench.store.queries import NotThereError
 
 from .examples import add_measurement, add_score, add_study, add_trial, ticking_clock
+
+T = TypeVar("T")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,24 +37,31 @@ def _written(url: str) -> Store:
     return store
 
 
+def _only(blocks: Iterable[T]) -> T:
+    (found,) = blocks
+    return found
+
+
 def test_everything_is_given_first_and_then_what_changed(writer_url: str) -> None:
     with _written(writer_url) as store, open_store(writer_url, read_only=True, is_pooled=False) as reader:
         study = store.study("first")
         with reader.changes(study.id) as changes:
             assert changes.is_whole
-            assert [trial.number for trial in changes.trials()] == [0, 1, 2]
-            assert [(score.rung, score.accuracy, score.images_seen) for score in changes.scores()] == [(0, 0.5, 0)] * 3
-            assert {timing.summary["median_ms"] for timing in changes.timings()} == {12.5}
+            trials, scores, timings = _only(changes.trials()), _only(changes.scores()), _only(changes.timings())
+            assert list(trials.number) == [0, 1, 2]
+            assert (list(scores.rung), list(scores.accuracy), list(scores.images_seen)) == ([0] * 3, [0.5] * 3, [0] * 3)
+            assert [summary["median_ms"] for summary in timings.summary] == [12.5] * 3
             seen = changes.sequence
         assert seen == reader.head(study.id)
         second = store.find_trial("first/1")
         add_score(store, second, rung=1, accuracy=0.625)
         with reader.changes(study.id, after=seen) as changes:
             assert not changes.is_whole
-            assert [trial.id for trial in changes.trials()] == [second.id]
+            assert list(_only(changes.trials()).id) == [second.id]
             # Of a trial that changed all scores and measurements, so that nobody has to add anything up.
-            assert {score.rung: score.accuracy for score in changes.scores()} == {0: 0.5, 1: 0.625}
-            assert [timing.trial_id for timing in changes.timings()] == [second.id]
+            scores = _only(changes.scores())
+            assert dict(zip(scores.rung, scores.accuracy, strict=True)) == {0: 0.5, 1: 0.625}
+            assert list(_only(changes.timings()).trial_id) == [second.id]
 
 
 def test_nothing_is_given_when_nothing_changed(writer_url: str) -> None:
@@ -114,9 +125,9 @@ def test_one_state_is_seen_while_others_write(writer_url: str) -> None:
         study = store.study("first")
         with reader.changes(study.id) as changes:
             add_trial(store, study, "late")
-            assert len(list(changes.trials())) == 3
+            assert len(_only(changes.trials()).id) == 3
         with reader.changes(study.id, after=changes.sequence) as changes:
-            assert [trial.architecture_id for trial in changes.trials()] == ["late"]
+            assert list(_only(changes.trials()).architecture_id) == ["late"]
 
 
 def test_very_many_changes_are_read_as_a_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +139,7 @@ def test_very_many_changes_are_read_as_a_whole(store: Store, monkeypatch: pytest
         add_trial(store, study, f"a{number}")
     with store.changes(study.id, after=first) as changes:
         assert changes.is_whole
-        assert len(list(changes.trials())) == 3
+        assert len(_only(changes.trials()).id) == 3
 
 
 def test_architectures_fidelity_and_counts(store: Store) -> None:

@@ -1,0 +1,184 @@
+"""Rows of a study column by column, some thousands at a time.
+
+A hundred thousand trials are three hundred thousand rows with JSON and times in them. An object for each, and a parser
+called for each of its fields, takes several times as long as reading them, so that here a block of rows has one list
+for each of its columns, its JSON is parsed as one document, and its times are one array.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, String, Text, cast, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from bench.store.records import Json
+from bench.store.tables import MeasurementRow, ScoreRow, TrialRow
+
+# Rows in memory at a time: with their JSON, a hundred thousand would be hundreds of megabytes.
+_ROWS = 2000
+
+Moments = NDArray[np.datetime64]
+"""Times in UTC, in microseconds; NaT where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Some rows of one table: sequences of equal length."""
+
+    @classmethod
+    @abstractmethod
+    def query(cls) -> Select[Any]:
+        """The columns that `of_rows` takes, of all studies."""
+
+    @classmethod
+    @abstractmethod
+    def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        """A block from what was read, column by column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBlock(Block):
+    """Trials as they are now; columns as in `TrialRecord`."""
+
+    id: Sequence[int]
+    number: Sequence[int]
+    architecture_id: Sequence[str]
+    source: Sequence[str]
+    status: Sequence[str]
+    reason: Sequence[str | None]
+    costs: Sequence[Json]
+    stage_seconds: Sequence[Json]
+    finished_at: Moments
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        return select(
+            TrialRow.id,
+            TrialRow.number,
+            TrialRow.architecture_id,
+            TrialRow.source,
+            TrialRow.status,
+            TrialRow.reason,
+            cast(TrialRow.costs, Text),
+            cast(TrialRow.stage_seconds, Text),
+            _as_stored(TrialRow.finished_at),
+        )
+
+    @classmethod
+    def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        trial_id, number, architecture_id, source, status, reason, costs, stage_seconds, finished_at = columns
+        return cls(
+            id=trial_id,
+            number=number,
+            architecture_id=architecture_id,
+            source=source,
+            status=status,
+            reason=reason,
+            costs=_documents(costs),
+            stage_seconds=_documents(stage_seconds),
+            finished_at=_moments(finished_at),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreBlock(Block):
+    """Scores of trials; columns as in `ScoreRecord`."""
+
+    trial_id: Sequence[int]
+    rung: Sequence[int]
+    accuracy: Sequence[float]
+    images_seen: Sequence[int]
+    created_at: Moments
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        images = ScoreRow.fidelity["images_seen"].as_integer()
+        return select(ScoreRow.trial_id, ScoreRow.rung, ScoreRow.accuracy, images, _as_stored(ScoreRow.created_at))
+
+    @classmethod
+    def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        trial_id, rung, accuracy, images_seen, created_at = columns
+        return cls(
+            trial_id=trial_id,
+            rung=rung,
+            accuracy=accuracy,
+            images_seen=[int(found or 0) for found in images_seen],
+            created_at=_moments(created_at),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingBlock(Block):
+    """Measurements of trials, without their samples; columns as in `MeasurementRecord`."""
+
+    trial_id: Sequence[int]
+    runner: Sequence[str]
+    verdict: Sequence[str]
+    summary: Sequence[Json]
+    created_at: Moments
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        return select(
+            MeasurementRow.trial_id,
+            MeasurementRow.runner,
+            MeasurementRow.verdict,
+            cast(MeasurementRow.summary, Text),
+            _as_stored(MeasurementRow.created_at),
+        )
+
+    @classmethod
+    def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        trial_id, runner, verdict, summary, created_at = columns
+        return cls(
+            trial_id=trial_id,
+            runner=runner,
+            verdict=verdict,
+            summary=_documents(summary),
+            created_at=_moments(created_at),
+        )
+
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+
+def of_study(query: Select[Any], trial_id: InstrumentedAttribute[Any], study_id: int) -> Select[Any]:
+    """Those rows of a block's query whose trials, named by `trial_id`, are of one study."""
+    if trial_id.class_ is not TrialRow:
+        query = query.join(TrialRow, TrialRow.id == trial_id)
+    return query.where(TrialRow.study_id == study_id)
+
+
+def read_blocks(session: Session, kind: type[AnyBlock], query: Select[Any]) -> Iterator[AnyBlock]:
+    """What a block's query gives, in its order; in the transaction of the session, but past its objects."""
+    found = session.connection().execute(query.execution_options(yield_per=_ROWS))
+    for rows in found.partitions():
+        yield kind.of_rows(list(zip(*rows, strict=True)))
+
+
+def _as_stored(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A time as the driver gives it: a text from SQLite, a datetime from PostgreSQL."""
+    return type_coerce(column, String)
+
+
+def _moments(values: Sequence[str | datetime | None]) -> Moments:
+    return np.array([_moment(value) for value in values], dtype="datetime64[us]")
+
+
+def _moment(value: str | datetime | None) -> str | datetime:
+    if value is None:
+        return "NaT"
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _documents(texts: Sequence[str | None]) -> list[Json]:
+    """JSON texts, parsed at once: that is a call for a block and not for a row."""
+    return json.loads(f"[{','.join(text or 'null' for text in texts)}]")  # type: ignore[no-any-return]
