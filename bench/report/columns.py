@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from bench.pareto import Floats
 from bench.report.figure_names import FigureName, further_names, objective_names
 from bench.report.views import top_rung
-from bench.store import Changes, Json, Moments, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
+from bench.store import Changes, Json, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
+
+if TYPE_CHECKING:
+    from bench.store.blocks import Moments
 
 STATUSES = ("queued", "running", "paused", "complete", "stopped", "failed")
 _CODES = {name: code for code, name in enumerate(STATUSES)}

@@ -1,6 +1,6 @@
 """The store: studies, trials, scores, measurements and the fleet in one SQL database (SQLite, or PostgreSQL by URL)."""
 
-from bench.store.blocks import Moments, ScoreBlock, TimingBlock, TrialBlock
+from bench.store.blocks import ScoreBlock, TimingBlock, TrialBlock
 from bench.store.changes import Changes
 from bench.store.database import Store
 from bench.store.fleet import EnrolmentError, FleetStore, KeyReusedError, StaleFenceError, UnknownError, open_fleet
@@ -57,7 +57,6 @@ __all__ = [
     "Json",
     "KeyReusedError",
     "MeasurementRecord",
-    "Moments",
     "NotThereError",
     "Reader",
     "ReportRecord",

@@ -12,21 +12,24 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, String, Text, cast, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bench.store.records import Json
 from bench.store.tables import MeasurementRow, ScoreRow, TrialRow
 
+if TYPE_CHECKING:
+    # Not when the store is opened: that takes longer than most commands need.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Moments = NDArray[np.datetime64]
+    """Times in UTC, in microseconds; NaT where there is none."""
+
 # Rows in memory at a time: with their JSON, a hundred thousand would be hundreds of megabytes.
 _ROWS = 2000
-
-Moments = NDArray[np.datetime64]
-"""Times in UTC, in microseconds; NaT where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,8 @@ def _as_stored(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
 
 
 def _moments(values: Sequence[str | datetime | None]) -> Moments:
+    import numpy as np
+
     return np.array([_moment(value) for value in values], dtype="datetime64[us]")
 
 
