@@ -39,6 +39,7 @@ class Hub:
         rates: how often.
         bells: wake what waits.
         buffered: bytes of bodies in memory now.
+        parsed: bytes that reading large ones may take now.
     """
 
     def __init__(self, queue: Queue, store: FleetStore, blobs: BlobStore, *, limits: Limits) -> None:
@@ -49,7 +50,7 @@ class Hub:
         self.tokens = Tokens(store)
         self.rates = Rates()
         self.bells = Bells()
-        self.buffered = 0
+        self.buffered = self.parsed = 0
         self._sql = ThreadPoolExecutor(_SQL_THREADS, thread_name_prefix="hub-sql")
         queue.changed(self.bells.ring)
 

@@ -19,6 +19,7 @@ class Limits:
         job_bytes: of a job with its expected outputs.
         result_bytes: of the measurements of a job, with all raw samples.
         buffered_bytes: of all JSON bodies that are held in memory at a time.
+        parsed_bytes: of memory that reading them may take at a time; a single one is always read.
         artifacts: in one job, apart from the reference.
         samples: in one result.
         looks: of one lease that are kept, each with an event; further ones are answered alone.
@@ -48,11 +49,12 @@ class Limits:
 
     blob_bytes: int = 256 * _MIB
     blobs_bytes: int = 20 * _GIB
-    json_bytes: int = _MIB
+    json_bytes: int = 64 << 10
     document_bytes: int = 64 << 10
     job_bytes: int = 8 * _MIB
     result_bytes: int = 64 * _MIB
     buffered_bytes: int = 128 * _MIB
+    parsed_bytes: int = 768 * _MIB
     artifacts: int = 64
     samples: int = 8_000_000
     looks: int = 1000

@@ -247,6 +247,29 @@ def test_a_body_without_end_is_cut_off(shared_hub: Served) -> None:
     assert status_of(talk(shared_hub.url, head)) == 413
 
 
+@pytest.mark.parametrize("part", [b"[],", b'{"":0},', b"[" * 30 + b"]" * 30 + b",", b'"a":0,'])
+def test_a_body_that_would_fill_the_memory_is_refused_before_it_is_read(shared_hub: Served, part: bytes) -> None:
+    body = b"[" + part * (7 * MIB // len(part)) + b"0]"
+    begin = time.monotonic()
+    answer = shared_hub.admin.post("/v1/jobs", body, headers={"Idempotency-Key": "key"})
+    assert answer.status == 413
+    assert "so many brackets, keys and numbers" in answer.error
+    assert time.monotonic() - begin < 5  # reading it takes many times that
+    assert shared_hub.server.app.state.hub.parsed == 0
+
+
+def test_what_is_read_at_a_time_is_bounded(tmp_path: Path, empty_db: Path) -> None:
+    dense = b"[" + b"0," * 200_000 + b"0]"  # 8 MB in memory
+    with served(tmp_path, empty_db, limits={"parsed_bytes": 10 * MIB}) as hub:
+        key = {"Idempotency-Key": "key"}
+        assert hub.admin.post("/v1/jobs", dense, headers=key).status == 422
+        hub.server.app.state.hub.parsed += 9 * MIB  # as another one does
+        assert hub.admin.post("/v1/jobs", dense, headers=key).status == 503
+        assert hub.admin.post("/v1/enrolments", {"name": "pi5"}).status == 200  # a small one is always read
+        hub.server.app.state.hub.parsed -= 9 * MIB
+        assert hub.admin.post("/v1/jobs", dense, headers=key).status == 422
+
+
 def test_one_who_is_unknown_cannot_send_much(shared_hub: Served) -> None:
     head = put(shared_hub, b"x", 100 * MIB, Authorization="Bearer " + "t" * 43)
     with plain_socket(shared_hub.url) as connection:
