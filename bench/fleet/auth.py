@@ -10,11 +10,11 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench.store.fleet import FleetStore
-from bench.store.fleet_records import TokenKind
+from bench.store.fleet_records import TokenKind, TokenRecord
 
 # Of the token of the hub's own machine, of which there is one: nobody else is given a token of that name.
 LOCAL_NAME = "local"
@@ -62,42 +62,39 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 
 class Tokens:
-    """The tokens of a store, those that were shown lately in memory; for any thread.
+    """All tokens of a store that open something, in memory; for any thread.
 
-    Whoever changes the tokens of the store calls `forget`.
+    One that is not known here is unknown: whoever shows it costs the database nothing. Whoever changes a token in the
+    store has it looked up again (`look_up`).
     """
 
     def __init__(self, store: FleetStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        # Held over a look into the store, so that of two looks the later one stays.
+        self._looking = threading.Lock()
         self._callers: dict[str, Caller] = {}
-        self._generation = 0
+        self.look_up()
 
-    def known(self, sha256: str) -> Caller | None:
-        """The caller, where the token was looked up before; asks no database."""
-        with self._lock:
-            caller = self._callers.get(sha256)
+    def find(self, sha256: str) -> Caller | None:
+        """The caller; None: there is no such token, or it was revoked. Asks no database."""
+        caller = self._callers.get(sha256)
         if caller is None or not secrets.compare_digest(caller.sha256, sha256):
             return None
         return caller
 
-    def find(self, sha256: str) -> Caller | None:
-        """The caller, from memory or else from the store; None: there is no such token, or it was revoked."""
-        if (caller := self.known(sha256)) is not None:
-            return caller
-        generation = self._generation
-        record = self._store.token(sha256)
-        if record is None or record.revoked_at is not None:
-            return None
-        caller = Caller(kind=record.kind, token_id=record.id, runner_id=record.runner_id, sha256=sha256)
-        with self._lock:
-            # A token that was revoked between the look-up and here must not be kept.
-            if generation == self._generation:
-                self._callers[sha256] = caller
-        return caller
-
-    def forget(self) -> None:
-        """Looks every token up again from now on."""
-        with self._lock:
-            self._generation += 1
-            self._callers.clear()
+    def look_up(self, *, token_id: int | None = None, runner_id: str | None = None) -> None:
+        """Reads one token, those of one runner, or all again: they were made, revoked or replaced in the store."""
+        with self._looking:
+            live: Mapping[str, TokenRecord] = {}
+            try:
+                live = self._store.live_tokens(token_id=token_id, runner_id=runner_id)
+            finally:
+                # Where the store does not answer, what may have been revoked opens nothing.
+                for known in tuple(self._callers.values()):
+                    is_meant = token_id in (None, known.token_id) and runner_id in (None, known.runner_id)
+                    if is_meant and known.sha256 not in live:
+                        self._callers.pop(known.sha256, None)
+            for sha256, record in live.items():
+                self._callers[sha256] = Caller(
+                    kind=record.kind, token_id=record.id, runner_id=record.runner_id, sha256=sha256
+                )

@@ -7,13 +7,13 @@ unread ends the connection, so that nobody can send without end to a call that d
 from __future__ import annotations
 
 import time
-from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bench.fleet.answers import LOG, ApiError, response_for
 from bench.fleet.auth import Caller, bearer_token, hash_token
 from bench.fleet.hub import Hub
+from bench.fleet.rates import network_of
 
 # An unread rest of a body that is not worth a new connection.
 _SMALL = 64 << 10
@@ -33,7 +33,7 @@ class Guard:
             return
         exchange = _Exchange(scope, receive, send, largest=self._hub.limits.largest_body)
         try:
-            await self._admit(scope, exchange)
+            self._admit(scope, exchange)
             await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
             if exchange.status is not None:
@@ -42,7 +42,7 @@ class Guard:
         finally:
             exchange.log()
 
-    async def _admit(self, scope: Scope, exchange: _Exchange) -> None:
+    def _admit(self, scope: Scope, exchange: _Exchange) -> None:
         """Who calls; kept for the call, which decides what that caller may.
 
         Raises:
@@ -57,31 +57,20 @@ class Guard:
         if exchange.length > exchange.largest:
             raise ApiError(413, f"a body of {exchange.length} bytes; no call takes over {exchange.largest}; send less")
         token = bearer_token(scope["headers"])
-        caller = None if token is None else await self._identified(hash_token(token))
-        self._pay(caller)
+        caller = None if token is None else self._hub.tokens.find(hash_token(token))
+        self._pay(caller, scope)
         exchange.is_known = caller is not None
         scope["state"]["caller"] = caller
 
-    async def _identified(self, sha256: str) -> Caller | None:
+    def _pay(self, caller: Caller | None, scope: Scope) -> None:
         hub = self._hub
-        caller = hub.tokens.known(sha256)
         if caller is not None:
-            return caller
-        # Made-up tokens cost the database no more than this, however many come.
-        limits = hub.limits
-        wait_s = hub.rates.wait_s("unknown", per_s=limits.unknown_per_s, burst=limits.unknown_burst)
-        if wait_s:
-            raise _too_many(wait_s)
-        return await hub.sql(partial(hub.tokens.find, sha256))
-
-    def _pay(self, caller: Caller | None) -> None:
-        limits, rates = self._hub.limits, self._hub.rates
-        if caller is None:
-            wait_s = rates.wait_s("anonymous", per_s=limits.anonymous_per_s, burst=limits.anonymous_burst)
+            wait_s = hub.rates.wait_s(caller.token_id)
         else:
-            wait_s = rates.wait_s(caller.token_id, per_s=limits.requests_per_s, burst=limits.request_burst)
+            # By address, so that one peer's made-up tokens are no other's trouble.
+            wait_s = hub.strangers.wait_s(network_of((scope.get("client") or ("", 0))[0]))
         if wait_s:
-            raise _too_many(wait_s)
+            raise ApiError(429, f"too many requests; the next is taken in {wait_s:.1f} s; wait for it", wait_s=wait_s)
 
 
 class _Exchange:
@@ -133,7 +122,3 @@ class _Exchange:
         left = self.length - self._read
         most = self.largest if self.is_known else _SMALL
         return self.is_chunked or (self._expects and left > 0) or left > most
-
-
-def _too_many(wait_s: float) -> ApiError:
-    return ApiError(429, f"too many requests; the next is taken in {wait_s:.1f} s; wait for it", wait_s=wait_s)

@@ -36,7 +36,8 @@ class Hub:
     Attributes:
         queue, store, blobs, limits: as they were given.
         tokens: who may call.
-        rates: how often.
+        rates: how often, by token.
+        strangers: how often whoever has none, by address.
         bells: wake what waits.
         buffered: bytes of bodies in memory now.
         parsed: bytes that reading large ones may take now.
@@ -48,7 +49,8 @@ class Hub:
         self.blobs = blobs
         self.limits = limits
         self.tokens = Tokens(store)
-        self.rates = Rates()
+        self.rates = Rates(per_s=limits.requests_per_s, burst=limits.request_burst)
+        self.strangers = Rates(per_s=limits.anonymous_per_s, burst=limits.anonymous_burst)
         self.bells = Bells()
         self.buffered = self.parsed = 0
         self._sql = ThreadPoolExecutor(_SQL_THREADS, thread_name_prefix="hub-sql")

@@ -26,10 +26,8 @@ class Limits:
         unfinished_jobs: of one client.
         requests_per_s: of one token, in the long run.
         request_burst: of one token, at once.
-        anonymous_per_s: of all requests without a token together (health, enrolment).
+        anonymous_per_s: of one address, without a token that is known (health, enrolment, tokens that are made up).
         anonymous_burst: of these, at once.
-        unknown_per_s: tokens that are looked up in the database, of all callers together.
-        unknown_burst: of these, at once; after a start of the hub every agent's token is one.
         header_bytes: of a request's line and headers.
         header_s: from a connection, or from a request's first byte, to the end of its headers.
         body_s: that a body may take, over what `body_bytes_per_s` allows it.
@@ -63,8 +61,6 @@ class Limits:
     request_burst: int = 200
     anonymous_per_s: float = 10.0
     anonymous_burst: int = 50
-    unknown_per_s: float = 100.0
-    unknown_burst: int = 500
     header_bytes: int = 16 << 10
     header_s: float = 10.0
     body_s: float = 30.0

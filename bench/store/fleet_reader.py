@@ -23,6 +23,16 @@ class FleetReader(Sessions):
             row = session.scalar(select(TokenRow).where(TokenRow.sha256 == sha256, TokenRow.revoked_at.is_(None)))
             return None if row is None else to_record(TokenRecord, row)
 
+    def live_tokens(self, *, token_id: int | None = None, runner_id: str | None = None) -> dict[str, TokenRecord]:
+        """Tokens that are not revoked by their SHA-256: all, the one with an id, or those that speak for a runner."""
+        query = select(TokenRow).where(TokenRow.revoked_at.is_(None))
+        if token_id is not None:
+            query = query.where(TokenRow.id == token_id)
+        if runner_id is not None:
+            query = query.where(TokenRow.runner_id == runner_id)
+        with self._reading() as session:
+            return {row.sha256: to_record(TokenRecord, row) for row in session.scalars(query)}
+
     def tokens(self) -> tuple[TokenRecord, ...]:
         """All tokens, the revoked ones too, oldest first."""
         with self._reading() as session:

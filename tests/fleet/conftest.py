@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from bench.store.fleet import FleetStore, open_fleet
 
@@ -29,6 +30,19 @@ def db(tmp_path: Path, empty_db: Path) -> Path:
 def store(db: Path) -> Iterator[FleetStore]:
     with open_fleet(db) as opened:
         yield opened
+
+
+@pytest.fixture
+def statements(store: FleetStore) -> Iterator[list[str]]:
+    """What the store asks its database from now on."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(store._engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

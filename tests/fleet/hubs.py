@@ -26,8 +26,6 @@ FREE = {
     "request_burst": 10**6,
     "anonymous_per_s": 1e6,
     "anonymous_burst": 10**6,
-    "unknown_per_s": 1e6,
-    "unknown_burst": 10**6,
 }
 TIMEOUT_S = 30.0
 

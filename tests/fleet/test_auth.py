@@ -4,8 +4,12 @@ import re
 
 import pytest
 
+from bench.errors import StoreError
 from bench.fleet.auth import Tokens, bearer_token, hash_token, make_code, make_token
 from bench.store.fleet import FleetStore
+
+from .examples import sha_of
+from .fleets import enrolled
 
 
 def test_tokens_have_256_random_bits_and_codes_128() -> None:
@@ -43,27 +47,67 @@ def test_a_token_is_read_in_one_form_alone(shown: list[str], found: str | None) 
     assert bearer_token(headers) == found
 
 
-def test_a_token_is_found_by_its_hash_and_then_known(store: FleetStore) -> None:
+def test_a_token_is_found_by_its_hash(store: FleetStore) -> None:
     token = make_token()
     record = store.add_token("client", "laptop", sha256=hash_token(token))
     tokens = Tokens(store)
-    assert tokens.known(hash_token(token)) is None
     caller = tokens.find(hash_token(token))
     assert caller is not None
     assert (caller.kind, caller.token_id, caller.runner_id) == ("client", record.id, None)
-    assert tokens.known(hash_token(token)) == caller
     assert tokens.find(hash_token(make_token())) is None
 
 
-def test_a_revoked_token_is_unknown_once_others_are_forgotten(store: FleetStore) -> None:
-    token = make_token()
-    record = store.add_token("admin", "laptop", sha256=hash_token(token))
+def test_what_changed_is_looked_up_and_nothing_else(store: FleetStore, statements: list[str]) -> None:
+    first, second = make_token(), make_token()
+    record = store.add_token("admin", "laptop", sha256=hash_token(first))
     tokens = Tokens(store)
-    assert tokens.find(hash_token(token)) is not None
+    other = store.add_token("client", "phone", sha256=hash_token(second))
+    tokens.look_up(token_id=other.id)
+    assert tokens.find(hash_token(second)) is not None
+    third = make_token()
+    store.replace_token(other.id, hash_token(third))
+    tokens.look_up(token_id=other.id)
+    assert tokens.find(hash_token(second)) is None
+    assert tokens.find(hash_token(third)) is not None
     store.revoke_token(record.id)
-    tokens.forget()
-    assert tokens.known(hash_token(token)) is None
-    assert tokens.find(hash_token(token)) is None
+    tokens.look_up(token_id=record.id)
+    statements.clear()
+    assert tokens.find(hash_token(first)) is None
+    assert tokens.find(hash_token(third)) is not None
+    assert statements == []
+
+
+def test_the_tokens_of_a_runner_are_looked_up_together(store: FleetStore) -> None:
+    first, again = enrolled(store, "pi5"), make_token()
+    laptop = make_token()
+    store.add_token("client", "laptop", sha256=hash_token(laptop))
+    tokens = Tokens(store)
+    assert tokens.find(sha_of(b"token of pi5")) is not None
+    store.set_runner_status(first.id, "removed")
+    tokens.look_up(runner_id=first.id)
+    assert tokens.find(sha_of(b"token of pi5")) is None
+    store.add_token("agent", "pi5", sha256=hash_token(again), runner_id=first.id)
+    tokens.look_up(runner_id=first.id)
+    assert tokens.find(hash_token(again)) is not None
+    assert tokens.find(hash_token(laptop)) is not None
+
+
+def test_what_may_have_been_revoked_opens_nothing_while_the_store_is_silent(
+    store: FleetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_token(), make_token()
+    record = store.add_token("admin", "laptop", sha256=hash_token(first))
+    store.add_token("client", "phone", sha256=hash_token(second))
+    tokens = Tokens(store)
+
+    def fail(**_: object) -> None:
+        raise StoreError("locked")
+
+    monkeypatch.setattr(store, "live_tokens", fail)
+    with pytest.raises(StoreError):
+        tokens.look_up(token_id=record.id)
+    assert tokens.find(hash_token(first)) is None
+    assert tokens.find(hash_token(second)) is not None
 
 
 def test_a_caller_does_not_show_the_hash_of_its_token(store: FleetStore) -> None:

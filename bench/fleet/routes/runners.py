@@ -70,9 +70,15 @@ async def _move(request: Request, name: str, action: str) -> RunnerDoc:
     if "content-length" in request.headers and declared_length(request) > 0:
         reason = (await read_model(request, hub, ReasonBody)).reason
     record = await hub.sql(partial(hub.store.runner, name))
-    moved = await hub.sql(partial(hub.queue.move, record.id, _ACTIONS[action], reason=reason))
+
+    def act() -> RunnerRecord:
+        found = hub.queue.move(record.id, _ACTIONS[action], reason=reason)
+        if found.status == "removed":
+            hub.tokens.look_up(runner_id=found.id)
+        return found
+
+    moved = await hub.sql(act)
     if moved.status == "removed":
-        hub.tokens.forget()
         hub.bells.ring(moved.id)  # its agent may wait for a job, and hears now that its token is dead
     return _runner_doc(hub, moved)
 

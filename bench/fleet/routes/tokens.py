@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -27,7 +26,7 @@ from bench.fleet.schemas import (
     TokenBody,
     TokenDoc,
 )
-from bench.store.fleet_records import TokenRecord
+from bench.store.fleet_records import RunnerRecord, TokenRecord
 from bench.store.opening import utc_now
 
 router = APIRouter(tags=["tokens"])
@@ -48,16 +47,19 @@ async def enrol(request: Request) -> EnrolledDoc:
         raise ApiError(422, f"protocol {body.protocol}; this hub speaks {PROTOCOL}; copy the agent that came with it")
     token = make_token()
     capabilities = cleaned(body.capabilities.model_dump(mode="json"))
-    record = await hub.sql(
-        lambda: hub.store.enrol(
+
+    def take_on() -> RunnerRecord:
+        found = hub.store.enrol(
             hash_token(body.code),
             capabilities=capabilities,
             agent_version=body.agent_version,
             token_sha256=hash_token(token),
         )
-    )
-    hub.tokens.forget()  # an earlier agent of that name has lost its own
-    await hub.sql(partial(hub.queue.admit, record))
+        hub.tokens.look_up(runner_id=found.id)  # an earlier agent of that name has lost its own
+        hub.queue.admit(found)
+        return found
+
+    record = await hub.sql(take_on)
     hub.bells.ring(record.id)
     return EnrolledDoc(
         runner_id=record.id,
@@ -91,8 +93,13 @@ async def add_token(request: Request) -> NewTokenDoc:
             422, f"token name {LOCAL_NAME!r} is that of the hub's own machine; any other is allowed; choose one"
         )
     token = make_token()
-    record = await hub.sql(lambda: hub.store.add_token(body.kind, body.name, sha256=hash_token(token)))
-    return NewTokenDoc(id=record.id, token=token)
+
+    def add() -> int:
+        found = hub.store.add_token(body.kind, body.name, sha256=hash_token(token)).id
+        hub.tokens.look_up(token_id=found)
+        return found
+
+    return NewTokenDoc(id=await hub.sql(add), token=token)
 
 
 @router.get("/v1/tokens", dependencies=AS_ADMIN, responses=refusals(403))
@@ -106,8 +113,13 @@ async def list_tokens(request: Request) -> list[TokenDoc]:
 async def revoke_token(request: Request, token_id: TokenId) -> Response:
     """Ends a token at once."""
     hub = hub_of(request)
-    record = await hub.sql(partial(hub.store.revoke_token, token_id))
-    hub.tokens.forget()
+
+    def revoke() -> TokenRecord:
+        found = hub.store.revoke_token(token_id)
+        hub.tokens.look_up(token_id=token_id)
+        return found
+
+    record = await hub.sql(revoke)
     if record.runner_id is not None:
         hub.bells.ring(record.runner_id)  # its agent may wait for a job
     return Response(status_code=204)
@@ -118,8 +130,12 @@ async def rotate_token(request: Request, caller: Anyone) -> RotatedDoc:
     """Gives the caller another token; the one that was shown is dead."""
     hub = hub_of(request)
     token = make_token()
-    await hub.sql(partial(hub.store.replace_token, caller.token_id, hash_token(token)))
-    hub.tokens.forget()
+
+    def replace() -> None:
+        hub.store.replace_token(caller.token_id, hash_token(token))
+        hub.tokens.look_up(token_id=caller.token_id)
+
+    await hub.sql(replace)
     return RotatedDoc(token=token)
 
 
