@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from bench.errors import FleetError, MeasureError, StoreError
-from bench.fleet.blobs import NoRoomError, WrongHashError
+from bench.fleet.blobs import CrowdedError, NoRoomError, WrongHashError
 from bench.fleet.queue import ForeignLeaseError, FullError
 from bench.store.fleet import EnrolmentError, KeyReusedError, StaleFenceError, UnknownError
 
@@ -34,6 +34,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (EnrolmentError, 401),
     (FullError, 429),
     (WrongHashError, 409),
+    (CrowdedError, 503),
     (NoRoomError, 507),
     (FleetError, 409),
     (MeasureError, 422),
@@ -84,7 +85,7 @@ def response_for(error: Exception) -> Response:
         return _refusal(400, "the connection ended before the request did; send it again")
     for kind, status in _STATUSES:
         if isinstance(error, kind):
-            return response_for(ApiError(status, str(error), wait_s=10.0 if status == 429 else None))
+            return response_for(ApiError(status, str(error), wait_s=10.0 if status in (429, 503) else None))
     if isinstance(error, StoreError):
         LOG.error("the database refused: %s", error)
         return response_for(ApiError(503, "the hub's database does not answer now; try again later", wait_s=2.0))

@@ -36,6 +36,10 @@ class NoRoomError(FleetError):
     """The quota or the disk has no room for a file."""
 
 
+class CrowdedError(NoRoomError):
+    """There will be room for a file when uploads that are under way have ended."""
+
+
 class WrongHashError(FleetError):
     """A file has another content than it was announced with."""
 
@@ -108,6 +112,7 @@ class BlobStore:
         """A file that is about to come; room for it is kept until its upload is closed.
 
         Raises:
+            CrowdedError: there is none until other uploads have ended.
             NoRoomError: there is none, whatever is thrown out.
         """
         assert _NAME.fullmatch(sha256), sha256
@@ -146,6 +151,11 @@ class BlobStore:
                 if name not in needed and not self._pins[name]:
                     going.append(name)
                     free += size
+            if free < num_bytes <= free + self._reserved:
+                raise CrowdedError(
+                    f"no room for {num_bytes} bytes while uploads of {self._reserved} bytes are under way; they end "
+                    "soon; send it again"
+                )
             if free < num_bytes:
                 raise NoRoomError(
                     f"no room for {num_bytes} bytes among {most} that the hub may keep; what jobs wait for stays; "

@@ -18,6 +18,7 @@ from bench.fleet.blobs import BlobStore
 from bench.fleet.limits import Limits
 from bench.fleet.queue import Queue
 from bench.fleet.rates import Rates
+from bench.fleet.uploads import Uploads
 from bench.store.fleet import FleetStore
 from bench.store.fleet_records import TokenKind
 
@@ -38,6 +39,7 @@ class Hub:
         tokens: who may call.
         rates: how often, by token.
         strangers: how often whoever has none, by address.
+        uploads: under way.
         bells: wake what waits.
         buffered: bytes of bodies in memory now.
         parsed: bytes that reading large ones may take now.
@@ -51,6 +53,7 @@ class Hub:
         self.tokens = Tokens(store)
         self.rates = Rates(per_s=limits.requests_per_s, burst=limits.request_burst)
         self.strangers = Rates(per_s=limits.anonymous_per_s, burst=limits.anonymous_burst)
+        self.uploads = Uploads(limits)
         self.bells = Bells()
         self.buffered = self.parsed = 0
         self._sql = ThreadPoolExecutor(_SQL_THREADS, thread_name_prefix="hub-sql")

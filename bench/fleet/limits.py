@@ -20,6 +20,8 @@ class Limits:
         result_bytes: of the measurements of a job, with all raw samples.
         buffered_bytes: of all JSON bodies that are held in memory at a time.
         parsed_bytes: of memory that reading them may take at a time; a single one is always read.
+        uploads: of files, under way at a time, of one token.
+        upload_bytes: that these may announce together; no more than that is kept free for them.
         artifacts: in one job, apart from the reference.
         samples: in one result.
         looks: of one lease that are kept, each with an event; further ones are answered alone.
@@ -31,6 +33,7 @@ class Limits:
         header_bytes: of a request's line and headers.
         header_s: from a connection, or from a request's first byte, to the end of its headers.
         body_s: that a body may take, over what `body_bytes_per_s` allows it.
+        stall_s: without a byte of a body.
         body_bytes_per_s: the slowest sender that is waited for.
         write_s: without any progress in sending an answer.
         keep_alive_s: between two requests of a connection.
@@ -53,6 +56,8 @@ class Limits:
     result_bytes: int = 64 * _MIB
     buffered_bytes: int = 128 * _MIB
     parsed_bytes: int = 768 * _MIB
+    uploads: int = 16
+    upload_bytes: int = _GIB
     artifacts: int = 64
     samples: int = 8_000_000
     looks: int = 1000
@@ -64,6 +69,7 @@ class Limits:
     header_bytes: int = 16 << 10
     header_s: float = 10.0
     body_s: float = 30.0
+    stall_s: float = 20.0
     body_bytes_per_s: float = 64 << 10
     write_s: float = 60.0
     keep_alive_s: int = 30

@@ -1,8 +1,8 @@
 """uvicorn's HTTP protocol with an end to everything that a peer can do slowly, or not at all.
 
 uvicorn waits as long as it takes for headers, for a body and for somebody to read an answer. Here each has its time,
-and a connection beyond the number that is allowed is answered and closed. Time begins anew with each request and not
-with each byte, so that a byte every now and then buys nothing.
+and a connection beyond the number that is allowed is answered and closed. The time of headers begins anew with each
+request and not with each byte, so that a byte every now and then buys nothing; a body has to keep a pace.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bench.fleet.limits import Limits
+from bench.fleet.pace import Pace
 
 _PHRASES = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
 
@@ -28,6 +29,7 @@ class GuardedProtocol(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._headers, self._body, self._writing = (_Timer(self.loop) for _ in range(3))
+        self._pace: Pace | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -44,6 +46,8 @@ class GuardedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         # What comes behind an answer that ends the connection is read by nobody.
         if not self.transport.is_closing():
+            if self._pace is not None:
+                self._pace.add(len(data), self.loop.time())
             super().data_received(data)
 
     def handle_events(self) -> None:
@@ -55,6 +59,7 @@ class GuardedProtocol(H11Protocol):
             self._await_body()
         else:
             self._body.stop()
+            self._pace = None
         if state is not h11.IDLE:
             self._headers.stop()
         elif self.timeout_keep_alive_task is None:  # between two requests uvicorn's own timer runs
@@ -83,10 +88,25 @@ class GuardedProtocol(H11Protocol):
             self.transport.close()
 
     def _await_body(self) -> None:
-        told = dict(self.headers).get(b"content-length", b"0")
-        seconds = self.limits.body_s + int(told) / self.limits.body_bytes_per_s
-        line = f"the body took over {seconds:.3g} s; it is waited for no longer; send it faster"
-        self._body.start(seconds, self._refuse, 408, line)
+        if self._pace is None:
+            self._pace = Pace(self.limits, now=self.loop.time())
+            self._pace.add(len(self.cycle.body), self.loop.time())  # what came with the headers
+            self._watch_body(self._pace)
+
+    def _watch_body(self, pace: Pace) -> None:
+        """Looks again whenever the body might be late."""
+        now, limits = self.loop.time(), self.limits
+        if self.flow.read_paused:
+            pace.begin_anew(now)  # the hub has not taken what came, and reads no more
+        if now < pace.end_s:
+            self._body.stop()
+            self._body.start(pace.end_s - now, self._watch_body, pace)
+            return
+        self._refuse(
+            408,
+            f"the body stopped for {limits.stall_s:g} s, or came slower than {limits.body_bytes_per_s:g} bytes/s after "
+            f"{limits.body_s:g} s; it is waited for no longer; send it faster",
+        )
 
     def _refuse(self, status: int, line: str) -> None:
         """Answers, unless an answer is under way, and closes; a call that is under way hears that nobody listens."""

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -199,7 +199,7 @@ def test_a_body_that_stops_is_answered(tmp_path: Path, empty_db: Path) -> None:
     with served(tmp_path, empty_db, limits={"body_s": 0.2}) as hub:
         answer = talk(hub.url, put(hub, b"content", 7), b"con")
         assert status_of(answer) == 408
-        assert "the body took over 0.2 s" in error_of(answer)
+        assert "the body stopped for 20 s, or came slower than 65536 bytes/s after 0.2 s" in error_of(answer)
         until(lambda: not blobs(hub))
 
 
@@ -210,6 +210,61 @@ def test_a_large_body_has_the_time_that_a_slow_link_takes(tmp_path: Path, empty_
         time.sleep(0.3)  # longer than a body without length may take
         connection.sendall(b"tent")
         assert status_of(read_to_end(connection)) == 201
+
+
+def test_uploads_that_stop_give_back_what_was_kept_for_them(tmp_path: Path, empty_db: Path) -> None:
+    """However long their length would allow them to take."""
+    limits = {"stall_s": 0.5, "blobs_bytes": 10 * MIB}
+    with served(tmp_path, empty_db, limits=limits) as hub, ExitStack() as stack:
+        other = hub.client()
+        stalled = [stack.enter_context(plain_socket(hub.url)) for _ in range(2)]
+        for index, connection in enumerate(stalled):
+            connection.sendall(put(hub, b"%d" % index, 4 * MIB) + b"begin")
+        until(lambda: len(blobs(hub)) == 2)
+        content = bytes(4 * MIB)
+        crowded = other.put(f"/v1/blobs/sha256/{sha_of(content)}", content)
+        assert (crowded.status, crowded.headers["retry-after"]) == (503, "10")
+        assert "while uploads of 8388608 bytes are under way" in crowded.error
+        answers = [read_to_end(connection) for connection in stalled]
+        assert [status_of(answer) for answer in answers] == [408, 408]
+        assert "the body stopped for 0.5 s" in error_of(answers[0])
+        until(lambda: not blobs(hub))
+        assert other.put(f"/v1/blobs/sha256/{sha_of(content)}", content).status == 201
+
+
+def test_an_upload_that_trickles_is_not_waited_for_to_its_end(tmp_path: Path, empty_db: Path) -> None:
+    limits = {"body_s": 0.5, "body_bytes_per_s": 1e6, "stall_s": 10.0}
+    with served(tmp_path, empty_db, limits=limits) as hub, plain_socket(hub.url) as connection:
+        connection.sendall(put(hub, b"x", 100 * MIB))  # that may take 105 s
+        connection.settimeout(0.05)
+        begin, answer = time.monotonic(), b""
+        while not answer and time.monotonic() - begin < 20:
+            with suppress(TimeoutError):
+                connection.sendall(b"x")
+                answer = connection.recv(1 << 16)
+        assert status_of(answer) == 408
+        assert "slower than 1e+06 bytes/s after 0.5 s" in error_of(answer)
+        until(lambda: not blobs(hub))
+
+
+def test_one_token_keeps_no_more_than_its_share_free(tmp_path: Path, empty_db: Path) -> None:
+    with served(tmp_path, empty_db, limits={"uploads": 2, "upload_bytes": 3 * MIB}) as hub, ExitStack() as stack:
+        for index in range(2):
+            connection = stack.enter_context(plain_socket(hub.url))
+            connection.sendall(put(hub, b"%d" % index, MIB) + b"begin")
+        until(lambda: len(blobs(hub)) == 2)
+        refused = hub.admin.put(f"/v1/blobs/sha256/{sha_of(b'more')}", b"more")
+        assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+        assert "2 uploads of 2097152 bytes are under way with this token" in refused.error
+        hub.client().upload(b"more")
+        stack.close()
+        until(lambda: not hub.server.app.state.hub.uploads._open)
+        hub.admin.upload(bytes(4 * MIB))  # one by itself is taken
+        connection = stack.enter_context(plain_socket(hub.url))
+        connection.sendall(put(hub, b"1", 2 * MIB) + b"begin")
+        until(lambda: len(blobs(hub)) == 3)
+        large = bytes(2 * MIB)
+        assert hub.admin.put(f"/v1/blobs/sha256/{sha_of(large)}", large).status == 429
 
 
 def test_one_who_does_not_read_an_answer_is_let_go(tmp_path: Path, empty_db: Path) -> None:

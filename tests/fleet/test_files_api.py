@@ -84,7 +84,7 @@ def test_another_content_under_the_name_of_a_file_that_is_there_changes_nothing(
 
 def test_files_that_come_slowly_fill_no_memory(tmp_path: Path, empty_db: Path) -> None:
     content = bytes(300_000)
-    with served(tmp_path, empty_db, limits={"buffered_bytes": 500_000}) as hub, ExitStack() as stack:
+    with served(tmp_path, empty_db, limits={"buffered_bytes": 500_000, "stall_s": 600.0}) as hub, ExitStack() as stack:
         state = hub.server.app.state.hub
         head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.admin.token}\r\n"
         for _ in range(2):  # 200,000 bytes each: less than is worth writing

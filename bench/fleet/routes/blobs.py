@@ -16,7 +16,7 @@ from bench.fleet.auth import Caller
 from bench.fleet.blobs import Upload
 from bench.fleet.bodies import declared_length
 from bench.fleet.hub import Hub, hub_of
-from bench.fleet.routes.parameters import AS_CLIENT, Anyone, Sha256, refusals, runner_of
+from bench.fleet.routes.parameters import Anyone, Client, Sha256, refusals, runner_of
 
 router = APIRouter(tags=["blobs"])
 
@@ -30,7 +30,6 @@ _RAW = {_BINARY: {"schema": {"type": "string", "format": "binary"}}}
 
 @router.put(
     _PATH,
-    dependencies=AS_CLIENT,
     responses={
         200: {"description": "It was there already."},
         201: {"description": "It is there now."},
@@ -38,19 +37,20 @@ _RAW = {_BINARY: {"schema": {"type": "string", "format": "binary"}}}
     },
     openapi_extra={"requestBody": {"required": True, "content": _RAW}},
 )
-async def put_blob(request: Request, sha256: Sha256) -> Response:
+async def put_blob(request: Request, caller: Client, sha256: Sha256) -> Response:
     """Keeps a file under the hash of its content."""
     hub = hub_of(request)
     length = declared_length(request)
     if length > hub.limits.blob_bytes:
         raise ApiError(413, f"a file of {length} bytes; at most {hub.limits.blob_bytes} are taken; export less")
-    upload = await asyncio.to_thread(hub.blobs.upload, sha256, length)
-    try:
-        await _fill(request, upload, hub)
-        is_new = await asyncio.to_thread(upload.finish)
-    finally:
-        # In a thread: it waits for a write that is under way, and every other call would wait with it.
-        await asyncio.shield(asyncio.to_thread(upload.close))
+    with hub.uploads.counted(caller.token_id, length):
+        upload = await asyncio.to_thread(hub.blobs.upload, sha256, length)
+        try:
+            await _fill(request, upload, hub)
+            is_new = await asyncio.to_thread(upload.finish)
+        finally:
+            # In a thread: it waits for a write that is under way, and every other call would wait with it.
+            await asyncio.shield(asyncio.to_thread(upload.close))
     return Response(status_code=201 if is_new else 200)
 
 
