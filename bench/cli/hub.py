@@ -38,6 +38,11 @@ def hub() -> None:
     "--insecure-behind-proxy", "is_behind_proxy", is_flag=True, help="Plain HTTP: a proxy in front of it does the TLS."
 )
 @click.option("--url", help="Where others reach it, where that is not host and port; a proxy's is needed.")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(min=0),
+    help="Days for which a job and its result are kept after its client has the result [default: 14].",
+)
 @db_option
 @json_option
 def serve(
@@ -47,6 +52,7 @@ def serve(
     key: Path | None,
     is_behind_proxy: bool,
     url: str | None,
+    keep_days: float | None,
     db: str | None,
     as_json: bool,
 ) -> None:
@@ -81,6 +87,7 @@ def serve(
         key=None if key is None else str(key.expanduser().resolve()),
         is_behind_proxy=is_behind_proxy,
         url=None if address is None else str(address),
+        keep_days=keep_days,
     )
     folder = fleet_folder(db)
 

@@ -22,7 +22,7 @@ _WAIT_S, _LEASED_S = 10.0, 3.0
 # Between two tries to reach a hub.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 _ENDS = ("done", "failed", "cancelled")
-_NOT_FOUND = 404
+_LOST = (404, 410)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,8 @@ class Ended:
     """What became of a job.
 
     Attributes:
-        status: "done", "failed", "cancelled", or "unknown": the hub has no such job.
+        status: "done", "failed", "cancelled", or "unknown": the hub has no such job, or no longer
+            its result.
         kind: of the last failure, such as "device_lost".
         reason: why it is not done, in words.
         measurements: of a job that is done, in the order of its artifacts, unjudged, with the runner's name.
@@ -92,7 +93,7 @@ def follow(client: HubClient, job_id: str, runner: str, *, told: Told, over: thr
         except UnreachableError:
             continue  # told already, or over
         except RefusedError as error:
-            if error.status == _NOT_FOUND:
+            if error.status in _LOST:
                 return Ended(status="unknown", reason=str(error))
             raise
     return None

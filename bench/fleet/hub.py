@@ -18,6 +18,7 @@ from bench.fleet.blobs import BlobStore
 from bench.fleet.limits import Limits
 from bench.fleet.queue import Queue
 from bench.fleet.rates import Rates
+from bench.fleet.retention import Retention
 from bench.fleet.uploads import Uploads
 from bench.store.fleet import FleetStore
 from bench.store.fleet_records import TokenKind
@@ -40,6 +41,7 @@ class Hub:
         rates: how often, by token.
         strangers: how often whoever has none, by address.
         uploads: under way.
+        retention: of old jobs.
         bells: wake what waits.
         buffered: bytes of bodies in memory now.
         parsed: bytes that reading large ones may take now.
@@ -54,6 +56,7 @@ class Hub:
         self.rates = Rates(per_s=limits.requests_per_s, burst=limits.request_burst)
         self.strangers = Rates(per_s=limits.anonymous_per_s, burst=limits.anonymous_burst)
         self.uploads = Uploads(limits)
+        self.retention = Retention(store, limits)
         self.bells = Bells()
         self.buffered = self.parsed = 0
         self._sql = ThreadPoolExecutor(_SQL_THREADS, thread_name_prefix="hub-sql")

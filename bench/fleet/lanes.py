@@ -1,4 +1,4 @@
-"""All lanes: which runner has which jobs and leases, and how many jobs each client has under way."""
+"""All lanes: which runner has which jobs and leases, and how much each client has under way."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lanes:
         self._of_job: dict[str, Lane] = {}
         self._holders: dict[int, Lane] = {}
         self._unfinished: Counter[int] = Counter()
-        self._keys: dict[str, tuple[int, str]] = {}
+        self._bytes: Counter[int] = Counter()
         self._orders = itertools.count()
 
     def all(self) -> tuple[Lane, ...]:
@@ -81,24 +81,24 @@ class Lanes:
         with self._lock:
             return self._of_job.get(job_id)
 
-    def enter(self, lane: Lane, record: JobRecord, *, key: str | None = None) -> Waiting:
-        """A job that has come, at the end of the line; `key` is its client's, where it is known."""
+    def enter(self, lane: Lane, record: JobRecord) -> Waiting:
+        """A job that has come, at the end of the line."""
         waiting = Waiting(record=record, order=next(self._orders), attempts=record.num_attempts)
         lane.waiting[record.id] = waiting
         with self._lock:
             self._of_job[record.id] = lane
             self._unfinished[record.client] += 1
-            if key is not None:
-                self._keys[record.id] = (record.client, key)
+            self._bytes[record.client] += record.num_bytes
         return waiting
 
     def leave(self, lane: Lane, waiting: Waiting) -> None:
         """A job that has ended."""
         lane.waiting.pop(waiting.record.id, None)
         with self._lock:
-            self._keys.pop(waiting.record.id, None)
-            if self._of_job.pop(waiting.record.id, None) is not None:
-                self._unfinished[waiting.record.client] -= 1
+            record = waiting.record
+            if self._of_job.pop(record.id, None) is not None:
+                self._unfinished[record.client] -= 1
+                self._bytes[record.client] -= record.num_bytes
 
     def begin(self, lane: Lane, live: Live) -> None:
         """A lease that has begun; its job waits no longer."""
@@ -122,14 +122,10 @@ class Lanes:
         with self._lock:
             return self._holders.get(fence, lane) is not lane
 
-    def num_unfinished(self, client: int) -> int:
+    def unfinished(self, client: int) -> tuple[int, int]:
+        """How many jobs of a client have not ended, and the bytes of their bodies together."""
         with self._lock:
-            return self._unfinished[client]
-
-    def has_key(self, client: int, key: str) -> bool:
-        """Whether an unfinished job came with this key; only of those that came since the hub's start."""
-        with self._lock:
-            return (client, key) in self._keys.values()
+            return self._unfinished[client], self._bytes[client]
 
     def progress(self, job_id: str) -> Mapping[str, Any] | None:
         """What the agent of a leased job told last."""

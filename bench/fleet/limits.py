@@ -26,6 +26,9 @@ class Limits:
         samples: in one result.
         looks: of one lease that are kept, each with an event; further ones are answered alone.
         unfinished_jobs: of one client.
+        unfinished_bytes: of these together, as JSON.
+        keep_days: that body and result of a job are kept after its end, once its client has the result.
+        keep_unfetched_days: that they are kept for a client that has not fetched it.
         requests_per_s: of one token, in the long run.
         request_burst: of one token, at once.
         anonymous_per_s: of one address, without a token that is known (health, enrolment, tokens that are made up).
@@ -62,6 +65,9 @@ class Limits:
     samples: int = 8_000_000
     looks: int = 1000
     unfinished_jobs: int = 5000
+    unfinished_bytes: int = 256 * _MIB
+    keep_days: float = 14.0
+    keep_unfetched_days: float = 90.0
     requests_per_s: float = 50.0
     request_burst: int = 200
     anonymous_per_s: float = 10.0

@@ -14,6 +14,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -54,6 +55,7 @@ class HubServer:
         is_behind_proxy: plain HTTP on any host: something else does the TLS.
         url: where the hub is reached, where that does not follow from host and port; `URL#sha256:HEX` where a proxy
             shows a certificate of its own.
+        keep_days: that a job's body and result are kept after it; None: as `limits` say.
         limits: sizes, rates, times.
 
     Attributes:
@@ -71,6 +73,7 @@ class HubServer:
         key: Path | None = None,
         is_behind_proxy: bool = False,
         url: str | None = None,
+        keep_days: float | None = None,
         limits: Limits | None = None,
     ) -> None:
         if (certificate is None) is not (key is None):
@@ -80,7 +83,8 @@ class HubServer:
         self._host, self._port, self._url = host, port, url
         self._certificate, self._key = certificate, key
         self._has_tls = certificate is not None or not (is_loopback(host) or is_behind_proxy)
-        self._limits = limits or Limits()
+        found = limits or Limits()
+        self._limits = found if keep_days is None else replace(found, keep_days=keep_days)
         self._stack = contextlib.ExitStack()
         self._server: Serving | None = None
         self._running: RunningHub | None = None
@@ -198,7 +202,9 @@ class HubServer:
             self._lost = error
             server.end()
             return
-        server.app.state.hub.queue.expire()
+        hub = server.app.state.hub
+        hub.queue.expire()
+        hub.retention.turn()
 
     def _made(self, store: FleetStore) -> HubApp:
         limits = self._limits

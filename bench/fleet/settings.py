@@ -1,4 +1,4 @@
-"""How a database's hub listens: kept where `bench hub serve` was last told, for hubs inside other commands."""
+"""How a database's hub is run: kept where `bench hub serve` was last told, for hubs inside other commands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubSettings:
-    """Where a hub listens and with what.
+    """Where a hub listens, with what, and what it keeps.
 
     Attributes:
         host, port: to listen on.
         certificate, key: files of an own certificate; None: one is made where it is needed.
         is_behind_proxy: plain HTTP on any host, because something else does the TLS.
         url: where others reach it, where that does not follow from host and port.
+        keep_days: that a job's body and result are kept after it; None: the usual time.
     """
 
     host: str = DEFAULT_HOST
@@ -32,6 +33,7 @@ class HubSettings:
     key: str | None = None
     is_behind_proxy: bool = False
     url: str | None = None
+    keep_days: float | None = None
 
     def arguments(self) -> dict[str, Any]:
         """For `HubServer`."""
@@ -41,6 +43,7 @@ class HubSettings:
             "port": self.port,
             "is_behind_proxy": self.is_behind_proxy,
             "url": self.url,
+            "keep_days": self.keep_days,
             **files,
         }
 

@@ -5,7 +5,9 @@ stored was not told. A job ends exactly once; each lease has a fence, and what a
 ended is refused.
 
     with open_fleet() as fleet:
-        job, is_new = fleet.add_job(client=1, key="a", body_sha256=..., runner_id=..., priority=0, body=...)
+        job, is_new = fleet.add_job(
+            client=1, key="a", body_sha256=..., runner_id=..., priority=0, body=..., num_bytes=...
+        )
         attempt = fleet.start_attempt(job.id, job.runner_id)
         fleet.finish_attempt(attempt.fence, {"measurements": [...]}, sha256=...)
 """
@@ -22,10 +24,10 @@ from sqlalchemy.orm import Session
 
 from bench.errors import FleetError
 from bench.store import fleet_queries as queries
-from bench.store.fleet_access import FleetAccess
 from bench.store.fleet_claim import Claim
 from bench.store.fleet_errors import ClaimedError, EnrolmentError, KeyReusedError, StaleFenceError, UnknownError
 from bench.store.fleet_records import FINISHED_JOB, AttemptRecord, AttemptStatus, JobEventKind, JobRecord
+from bench.store.fleet_retention import FleetRetention
 from bench.store.fleet_tables import AttemptRow, JobBodyRow, JobEventRow, JobRow, RunnerRow
 from bench.store.opening import prepared, utc_now
 from bench.store.queries import to_record
@@ -68,7 +70,7 @@ def open_fleet(
     return FleetStore(engine, location, timeout_s=timeout_s, clock=clock)
 
 
-class FleetStore(FleetAccess):
+class FleetStore(FleetRetention):
     """One open database; safe from several processes and threads, but not across a fork."""
 
     def claim(self) -> Claim:
@@ -80,7 +82,7 @@ class FleetStore(FleetAccess):
         return Claim(self._engine, self.location, timeout_s=self._timeout_s)
 
     def add_job(
-        self, *, client: int, key: str, body_sha256: str, runner_id: str, priority: int, body: Json
+        self, *, client: int, key: str, body_sha256: str, runner_id: str, priority: int, body: Json, num_bytes: int
     ) -> tuple[JobRecord, bool]:
         """Queue a job, and whether it is new: the same key of the same client gives the job that it gave before.
 
@@ -91,6 +93,7 @@ class FleetStore(FleetAccess):
             runner_id: id or name of the one runner that may lease it.
             priority: higher goes first.
             body: kept whole; its "files" say which files the job names, its "is_test" whether it is a test.
+            num_bytes: of the body as JSON.
 
         Raises:
             KeyReusedError: the key stands for another job.
@@ -118,6 +121,7 @@ class FleetStore(FleetAccess):
                 is_test=bool(body.get("is_test", False)),
                 status="queued",
                 num_attempts=0,
+                num_bytes=num_bytes,
                 artifacts=_files_of(body),
                 created_at=self._clock(),
             )
@@ -126,6 +130,16 @@ class FleetStore(FleetAccess):
             session.add(JobBodyRow(job_id=row.id, body=body))
             data = {"client": client, "priority": priority, "is_test": row.is_test}
             return self._told(session, row, "queued", data), True
+
+    def job_of_key(self, *, client: int, key: str, body_sha256: str) -> JobRecord | None:
+        """The job that this key of this client stands for; None: it is new.
+
+        Raises:
+            KeyReusedError: the key stands for another job.
+        """
+        with self._reading() as session:
+            known = session.scalar(select(JobRow).where(JobRow.client == client, JobRow.key == key))
+            return None if known is None else _same(known, body_sha256)
 
     def start_attempt(self, job_id: str, runner_id: str) -> AttemptRecord:
         """Lease a queued job to its runner, which has one lease at a time."""

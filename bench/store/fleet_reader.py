@@ -54,6 +54,19 @@ class FleetReader(Sessions):
         with self._reading() as session:
             return to_record(JobRecord, queries.job_row(session, job_id))
 
+    def runner_attempts(
+        self, name_or_id: str, *, most: int, client: int | None = None
+    ) -> tuple[tuple[AttemptRecord, JobRecord], ...]:
+        """The newest attempts on a runner with their jobs, newest first; `client`: those at its own jobs alone."""
+        with self._reading() as session:
+            runner = queries.runner_row(session, name_or_id)
+            query = select(AttemptRow, JobRow).join(JobRow, AttemptRow.job_id == JobRow.id)
+            query = query.where(AttemptRow.runner_id == runner.id).order_by(AttemptRow.fence.desc()).limit(most)
+            if client is not None:
+                query = query.where(JobRow.client == client)
+            found = session.execute(query).all()
+            return tuple((to_record(AttemptRecord, attempt), to_record(JobRecord, job)) for attempt, job in found)
+
     def job_body(self, job_id: str) -> Json:
         """What was submitted."""
         with self._reading() as session:

@@ -71,10 +71,16 @@ class JobRecord:
     reason: str | None
     """Of a failed or cancelled job; of a queued one: why its last attempt came to nothing."""
     num_attempts: int
+    num_bytes: int
+    """Of its body as JSON; 0 of those that older versions took."""
     artifacts: tuple[str, ...]
     """SHA-256 of every file that it names, sorted."""
     created_at: datetime
     finished_at: datetime | None
+    fetched_at: datetime | None
+    """When its client first had its result."""
+    cleared_at: datetime | None
+    """Since when its body and its result are no longer kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ class EnrolmentRow(Base):
 
 class JobRow(Base):
     __tablename__ = "jobs"
-    __table_args__ = (UniqueConstraint("client", "key"),)
+    __table_args__ = (UniqueConstraint("client", "key"), Index(None, "cleared_at", "finished_at"))
 
     # The order of arrival; the id that clients see tells nothing about other jobs.
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -68,9 +68,12 @@ class JobRow(Base):
     status: Mapped[JobStatus] = mapped_column(String(20), index=True)
     reason: Mapped[str | None]
     num_attempts: Mapped[int]
+    num_bytes: Mapped[int] = mapped_column(server_default="0")
     artifacts: Mapped[tuple[str, ...]] = mapped_column(JsonTexts)
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    fetched_at: Mapped[datetime | None]
+    cleared_at: Mapped[datetime | None]
 
     runner_row: Mapped[RunnerRow] = relationship(lazy="joined", innerjoin=True)
 
@@ -91,7 +94,11 @@ class JobBodyRow(Base):
 class AttemptRow(Base):
     __tablename__ = "attempts"
     # AUTOINCREMENT: a fence is never given twice, even if the last attempts were removed by hand.
-    __table_args__ = (UniqueConstraint("job_id", "number"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("job_id", "number"),
+        Index(None, "runner_id", "fence"),
+        {"sqlite_autoincrement": True},
+    )
 
     fence: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))

@@ -60,6 +60,7 @@ class Fleet:
             key=key or f"key-{self._keys}",
             body=body_of(make_job(*contents), **more),
             body_sha256="0" * 64,
+            num_bytes=1000,
         )
 
     def lease(self, runner: str) -> Lease:

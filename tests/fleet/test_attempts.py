@@ -255,18 +255,18 @@ def test_a_job_that_only_the_store_knows_is_queued_when_it_is_sent_again(
     """A transaction may be kept although the connection broke before its answer."""
     body = body_of(make_job(b"network"))
     job, _ = fleet.store.add_job(
-        client=client, key="one", body_sha256="0" * 64, runner_id=runner, priority=0, body=body
+        client=client, key="one", body_sha256="0" * 64, runner_id=runner, priority=0, body=body, num_bytes=1000
     )
     assert fleet.queue.lease(runner) is None
     for _ in range(2):
         assert fleet.submit(client, key="one").id == job.id
-    assert fleet.queue.lanes.num_unfinished(client) == 1
+    assert fleet.queue.lanes.unfinished(client) == (1, 1000)
     lease = fleet.lease(runner)
     assert lease.job_id == job.id
     assert fleet.submit(client, key="one").id == job.id
     fleet.finish(lease, runner)
     assert fleet.submit(client, key="one").status == "done"
-    assert fleet.queue.lanes.num_unfinished(client) == 0
+    assert fleet.queue.lanes.unfinished(client) == (0, 0)
     assert fleet.queue.lease(runner) is None
 
 
@@ -291,7 +291,7 @@ def test_a_job_that_the_store_has_ended_is_passed_over(fleet: Fleet, runner: str
     gone, second = fleet.submit(client), fleet.submit(client)
     fleet.store.cancel_job(gone.id, reason="behind the queue's back")
     assert fleet.lease(runner).job_id == second.id
-    assert fleet.queue.lanes.num_unfinished(client) == 1
+    assert fleet.queue.lanes.unfinished(client) == (1, 1000)
 
 
 def test_many_threads_end_every_job_exactly_once(fleet: Fleet, client: int) -> None:

@@ -26,11 +26,27 @@ def test_a_job_that_is_sent_twice_is_one_job(hub: Served) -> None:
     client = hub.client()
     client.upload(b"reference", b"network")
     first, again = (client.post("/v1/jobs", body_of(make_job(b"network")), headers=KEY) for _ in range(2))
-    assert (first.status, again.status) == (202, 202)
+    assert (first.status, again.status) == (202, 200)
     assert first.json == again.json
     other = client.post("/v1/jobs", body_of(make_job(b"network"), priority=1), headers=KEY)
     assert other.status == 422
     assert hub.admin.get("/v1/runners/pixel8").json["queue"] == 1
+
+
+def test_a_job_that_is_sent_again_is_known_without_its_files_and_its_runner(tmp_path: Path, empty_db: Path) -> None:
+    with served(tmp_path, empty_db, limits={"blobs_bytes": 100}) as hub:
+        agent, client = hub.enrol(), hub.client()
+        job_id, _ = hub.done(agent, client)
+        client.upload(bytes(100))
+        assert [path.name for path in (hub.folder / "blobs").iterdir()] == [sha_of(bytes(100))]
+        body, again = body_of(make_job(b"network")), {"Idempotency-Key": "done"}
+        found = client.post("/v1/jobs", body, headers=again)
+        assert (found.status, found.json) == (200, {"job_id": job_id})
+        assert client.post("/v1/jobs", body, headers=KEY).status == 409  # another key is another job
+        hub.admin.post("/v1/runners/pixel8/remove")
+        assert client.post("/v1/jobs", body, headers=again).json == {"job_id": job_id}
+        assert client.post("/v1/jobs", {**body, "max_s": 7.0}, headers=again).status == 422
+        assert hub.client("other").post("/v1/jobs", body, headers=again).status == 404
 
 
 @pytest.mark.parametrize("key", [None, "", "a b", "x" * 201, "\u00e4"])

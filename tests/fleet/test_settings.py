@@ -10,7 +10,9 @@ from bench.fleet.settings import HubSettings, keep_settings, kept_settings
 
 def test_they_are_kept_for_hubs_inside_other_commands(tmp_path: Path) -> None:
     assert kept_settings(tmp_path) == HubSettings()
-    settings = HubSettings(host="192.168.1.5", port=9000, certificate="/c.pem", key="/k.pem", url="https://hub:9000")
+    settings = HubSettings(
+        host="192.168.1.5", port=9000, certificate="/c.pem", key="/k.pem", url="https://hub:9000", keep_days=3.0
+    )
     keep_settings(tmp_path, settings)
     assert kept_settings(tmp_path) == settings
     assert settings.arguments() == {
@@ -20,6 +22,7 @@ def test_they_are_kept_for_hubs_inside_other_commands(tmp_path: Path) -> None:
         "key": Path("/k.pem"),
         "is_behind_proxy": False,
         "url": "https://hub:9000",
+        "keep_days": 3.0,
     }
     assert "certificate" not in HubSettings().arguments()
 

@@ -42,11 +42,12 @@ def test_record_holds_the_columns_of_its_table(kind: str) -> None:
 def test_job_comes_back_as_it_was_submitted(fleet: FleetStore, client: int, runner: RunnerRecord) -> None:
     body = {**body_of(), "is_test": True}
     job, is_new = fleet.add_job(
-        client=client, key="k", body_sha256=digest("k"), runner_id=runner.name, priority=10, body=body
+        client=client, key="k", body_sha256=digest("k"), runner_id=runner.name, priority=10, body=body, num_bytes=7
     )
     assert is_new
     assert fleet.job(job.id) == job
     assert (job.client, job.runner_id, job.runner, job.priority) == (client, runner.id, "pixel8", 10)
+    assert (job.num_bytes, job.fetched_at, job.cleared_at) == (7, None, None)
     assert (job.status, job.is_test, job.num_attempts, job.finished_at) == ("queued", True, 0, None)
     assert job.artifacts == ("00" * 32, "ab" * 32)
     assert fleet.job_body(job.id) == body

@@ -40,19 +40,28 @@ After = Annotated[int, Query(ge=0, le=2**53, description="Sequence number of the
     "/v1/jobs",
     status_code=202,
     response_model=SubmittedDoc,
-    responses=refusals(403, 404, 409, 411, 413),
+    responses={
+        200: {"model": SubmittedDoc, "description": "The key has come before; this is its job."},
+        **refusals(403, 404, 409, 411, 413),
+    },
     openapi_extra=takes(JobBody),
 )
 async def submit_job(request: Request, caller: Client, key: Key) -> Response:
     """Queues a job; its files have to be there."""
     hub = hub_of(request)
     body = await read_model(request, hub, JobBody, limit=hub.limits.job_bytes)
-    plain = await asyncio.to_thread(_checked, body, hub)
-    job_id = await hub.sql(partial(_submit, hub, caller, key, plain))
-    return json_response({"job_id": job_id}, status=202)
+    sha256 = await asyncio.to_thread(lambda: digest(body.model_dump(mode="json")))
+    # First of all: a job that was taken is known whatever has become of its files and its runner since.
+    known = await hub.sql(partial(hub.queue.known, client=caller.token_id, key=key, body_sha256=sha256))
+    if known is not None:
+        return json_response({"job_id": known.id})
+    plain, size = await asyncio.to_thread(_checked, body, hub)
+    record = await hub.sql(partial(_submit, hub, caller, key, plain, body_sha256=sha256, num_bytes=size))
+    return json_response({"job_id": record.id}, status=202)
 
 
-def _checked(body: JobBody, hub: Hub) -> dict[str, Any]:
+def _checked(body: JobBody, hub: Hub) -> tuple[dict[str, Any], int]:
+    """The job as it is kept, and its bytes."""
     plain = check_submission(body, limits=hub.limits)
     # A device reads no more than that, and numbers and texts may be written longer than they came.
     size = len(json_response(plain).body)
@@ -61,10 +70,12 @@ def _checked(body: JobBody, hub: Hub) -> dict[str, Any]:
             413,
             f"a job of {size} bytes, written as a device gets it; at most {hub.limits.job_bytes} are taken; split it",
         )
-    return plain
+    return plain, size
 
 
-def _submit(hub: Hub, caller: Caller, key: str, plain: dict[str, Any]) -> str:
+def _submit(
+    hub: Hub, caller: Caller, key: str, plain: dict[str, Any], *, body_sha256: str, num_bytes: int
+) -> JobRecord:
     hub.queue.lanes.named(plain["runner"])
     names = {file["sha256"] for files in plain["files"].values() for file in files}
     with hub.blobs.pinned(names):
@@ -73,7 +84,9 @@ def _submit(hub: Hub, caller: Caller, key: str, plain: dict[str, Any]) -> str:
             raise ApiError(
                 409, f"{len(missing)} files are not here; a job's files come first; upload them", missing=list(missing)
             )
-        return hub.queue.submit(client=caller.token_id, key=key, body=plain, body_sha256=digest(plain)).id
+        return hub.queue.submit(
+            client=caller.token_id, key=key, body=plain, body_sha256=body_sha256, num_bytes=num_bytes
+        )
 
 
 @router.get("/v1/jobs/{job_id}", responses=refusals(403, 404))
@@ -83,7 +96,7 @@ async def show_job(request: Request, caller: Client, job_id: JobId) -> JobDoc:
     return await hub.sql(lambda: _job_doc(hub, _visible(hub, caller, job_id)))
 
 
-@router.get("/v1/jobs/{job_id}/result", response_model=ResultDoc, responses=refusals(403, 404, 409))
+@router.get("/v1/jobs/{job_id}/result", response_model=ResultDoc, responses=refusals(403, 404, 409, 410))
 async def show_result(request: Request, caller: Client, job_id: JobId) -> Response:
     """The measurements of a job that is done, unjudged."""
     hub = hub_of(request)
@@ -159,9 +172,14 @@ def _line(event: JobEventRecord) -> bytes:
 def _result(hub: Hub, caller: Caller, job_id: str) -> Response:
     record = _visible(hub, caller, job_id)
     result = hub.store.job_result(job_id)
+    if result is None and record.status == "done":
+        raise ApiError(410, f"the result of job {job_id} is kept no longer; it was for a while; measure it again")
     if result is None:
         raise ApiError(409, f"job {job_id} is {record.status} and has no result; one that is done has; wait for it")
-    return json_response(dict(result))
+    response = json_response(dict(result))
+    if record.fetched_at is None and record.client == caller.token_id:
+        hub.store.note_fetched(job_id)
+    return response
 
 
 def _job_doc(hub: Hub, record: JobRecord) -> JobDoc:

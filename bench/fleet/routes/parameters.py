@@ -38,6 +38,7 @@ _REFUSALS = {
     403: "A token of another kind, or of somebody else.",
     404: "There is no such thing.",
     409: "It does not fit how things stand.",
+    410: "It is not kept any more.",
     411: "A body without its length, or in chunks.",
     413: "A body, or a file, that is too large.",
     416: "A range beyond the end of the file.",
