@@ -11,10 +11,13 @@ from typing import Any
 from bench.agent.answers import printable
 from bench.content import folder
 from bench.errors import ContentError
-from bench.fleet.states import RunnerState, ago
+from bench.fleet.states import AttemptState, RunnerState, ago
 
 _LONGEST_TEXT = 200
 HEADING = ("runner", "status", "device", "OS", "runtimes", "last seen", "queue", "A/A noise", "temperature")
+
+
+ATTEMPTS_HEADING = ("started (UTC)", "took", "job", "attempt", "files", "outcome", "reason")
 
 
 def agent_path() -> Path:
@@ -92,6 +95,21 @@ def details(state: RunnerState) -> list[Sequence[str]]:
         told.append((title, _text(state.capabilities.get(name, "-"))))
     told.append(("id", state.id))
     return [tuple(pair) for pair in told]
+
+
+def attempt_row(attempt: AttemptState) -> Sequence[str]:
+    """Of the list of what a runner was given last."""
+    seconds = attempt.seconds
+    is_kind_new = attempt.kind is not None and attempt.kind != attempt.status
+    return (
+        _text(attempt.started_at)[:16].replace("T", " "),
+        "-" if seconds is None else f"{seconds:.1f} s",
+        _text(attempt.job_id)[:8] + (" (test)" if attempt.is_test else ""),
+        _text(attempt.number),
+        _text(attempt.num_files),
+        _text(attempt.status) + (f" ({_text(attempt.kind)})" if is_kind_new else ""),
+        _text(attempt.reason or "-"),
+    )
 
 
 def device_of(device: Mapping[str, Any]) -> str:

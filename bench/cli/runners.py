@@ -94,16 +94,24 @@ def list_runners(db: str | None, as_json: bool) -> None:
 @db_option
 @json_option
 def show(name: str, db: str | None, as_json: bool) -> None:
-    """Show all that is known of a runner."""
+    """Show all that is known of a runner, and what became of the last jobs that it was given."""
     from dataclasses import asdict
 
-    from bench.cli.runner_words import details
+    from bench.cli.runner_words import ATTEMPTS_HEADING, attempt_row, details
     from bench.fleet.embedding import hub_client
     from bench.report.tables import table
 
     with hub_client(db, runners=(name,)) as client:
-        state = client.runner(name)
-    click.echo(json.dumps(asdict(state)) if as_json else table((f"runner {state.name}", ""), details(state)))
+        state, attempts = client.runner(name), client.attempts(name)
+    if as_json:
+        click.echo(json.dumps(asdict(state) | {"attempts": [asdict(attempt) for attempt in attempts]}))
+        return
+    click.echo(table((f"runner {state.name}", ""), details(state)))
+    click.echo()
+    if attempts:
+        click.echo(table(ATTEMPTS_HEADING, [attempt_row(attempt) for attempt in attempts]))
+    else:
+        click.echo(f"it was given no job yet; try it with:  bench runners test {state.name}")
 
 
 @runners.command(epilog="Example:  bench runners test pi5")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from bench.agent.transport import Hub, HubError, Reply
 from bench.errors import BenchError, FleetError
 from bench.fleet.address import HubAddress
-from bench.fleet.states import JobEvent, RunnerState
+from bench.fleet.states import AttemptState, JobEvent, RunnerState
 
 # Of a reply: a result holds the samples of all artifacts of a job.
 _REPLY_LIMIT = 64 << 20
@@ -91,6 +91,11 @@ class HubClient:
     def runner(self, name: str) -> RunnerState:
         """One runner by name or id."""
         return RunnerState.from_dict(self._json("GET", f"/v1/runners/{quote(name, safe='')}"))
+
+    def attempts(self, name: str) -> tuple[AttemptState, ...]:
+        """What a runner was given last, newest first; with a token of kind "client" its own jobs alone."""
+        found = self._json("GET", f"/v1/runners/{quote(name, safe='')}/attempts")
+        return tuple(AttemptState.from_dict(document) for document in found)
 
     def set_runner(self, name: str, action: str, *, reason: str | None = None) -> None:
         """Does `action` ("drain", "resume", "quarantine" or "remove") to a runner."""

@@ -247,6 +247,14 @@ class AttemptDoc(_Model):
     finished_at: str | None
 
 
+class RunnerAttemptDoc(AttemptDoc):
+    """One lease of a runner."""
+
+    job_id: str
+    is_test: bool
+    num_files: int = Field(description="That its job names.")
+
+
 class JobDoc(_Model):
     """How a job stands, with every attempt at it."""
 

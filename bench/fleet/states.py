@@ -1,10 +1,11 @@
-"""A registered runner and what happens to a job, as a hub tells them."""
+"""A registered runner, what it was given, and what happens to a job, as a hub tells them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 # A runner that was not seen for so long is told as away.
@@ -84,6 +85,45 @@ class RunnerState:
             last_seen_s=None if seen is None else float(seen),
             queue=int(data.get("queue") or 0),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptState:
+    """One lease of a runner as the hub tells it.
+
+    Attributes:
+        job_id: of the job.
+        number: of the attempt at it, from 1.
+        is_test: whether the job is a test of the runner.
+        num_files: that the job names.
+        status: "leased", "done", "failed", "expired" or "cancelled".
+        kind, reason: why it came to nothing; None where it did not.
+        started_at, finished_at: ISO times of the hub's clock; the latter None while it is live.
+    """
+
+    job_id: str
+    number: int
+    is_test: bool
+    num_files: int
+    status: str
+    kind: str | None
+    reason: str | None
+    started_at: str
+    finished_at: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """That it took, by the hub's clock; None while it is live."""
+        if self.finished_at is None:
+            return None
+        took = datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
+        return max(0.0, took.total_seconds())  # the clock may be set back
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> AttemptState:
+        """The lease of an answer of the hub."""
+        known: dict[str, Any] = {field.name: data.get(field.name) for field in fields(cls)}
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,31 @@ def test_asking_for_runners_makes_nothing(here: Here, tmp_path: Path) -> None:
     assert files(tmp_path) <= {"results"}
 
 
+def test_what_became_of_the_last_jobs_of_a_runner_is_shown(here: Here, hub: Served) -> None:
+    agent, client = hub.enrol("pi5"), hub.client()
+    assert "it was given no job yet" in here("runners", "show", "pi5").out
+    failed = client.submit(b"one", key="one", runner="pi5")
+    fence = agent.lease().json["fence"]
+    evil = "adb:\x1b[2J device\noffline"
+    agent.api.post(f"/v1/leases/{fence}/fail", {"kind": "unsupported", "reason": evil})
+    live = client.submit(b"two", key="two", runner="pi5", is_test=True)
+    agent.lease()
+    told = json.loads(here("runners", "show", "pi5", "--json").out)["attempts"]
+    assert [(found["job_id"], found["status"], found["kind"]) for found in told] == [
+        (live, "leased", None),
+        (failed, "failed", "unsupported"),
+    ]
+    lines = here("runners", "show", "pi5").out.splitlines()
+    (heading,) = [index for index, line in enumerate(lines) if line.startswith("started (UTC)")]
+    rows = [line for line in lines[heading:] if failed[:8] in line or live[:8] in line]
+    assert len(rows) == 2
+    assert f"{live[:8]} (test)" in rows[0]
+    assert "leased" in rows[0]
+    assert "failed (unsupported)" in rows[1]
+    assert "device offline" in rows[1]
+    assert all(line.isprintable() for line in lines)
+
+
 def test_runners_are_listed_and_shown(here: Here, hub: Served) -> None:
     hub.enrol("pi5")
     lines = here("runners", "list").out.splitlines()

@@ -53,6 +53,21 @@ def test_runners_are_told_by_name_without_those_that_were_removed(hub: Served, c
     assert caught.value.status == 404
 
 
+def test_a_client_sees_what_a_runner_did_for_it_alone(hub: Served, client: HubClient) -> None:
+    agent, mine = hub.enrol(), hub.client()
+    assert mine.token is not None
+    theirs, _ = hub.done(agent, hub.client("other"), key="theirs")
+    own, _ = hub.done(agent, mine, key="own")
+    with closing(HubClient(hub.server.address, mine.token)) as caller:
+        assert [attempt.job_id for attempt in caller.attempts(RUNNER)] == [own]
+    assert [attempt.job_id for attempt in client.attempts(RUNNER)] == [own, theirs]
+    assert hub.admin.get(f"/v1/runners/{RUNNER}/attempts?most=1").json[0]["job_id"] == own
+    assert hub.admin.get(f"/v1/runners/{RUNNER}/attempts?most=0").status == 422
+    assert agent.api.get(f"/v1/runners/{RUNNER}/attempts").status == 403
+    with pytest.raises(RefusedError, match=r"no runner 'pixel9'"):
+        client.attempts("pixel9")
+
+
 def test_tokens_are_shown_once_and_can_be_revoked(hub: Served, client: HubClient) -> None:
     number, text = client.add_token("client", "laptop")
     other = HubClient(hub.server.address, text)

@@ -21,6 +21,7 @@ CALLS = {
     ("post", "/v1/enrolments"),
     ("get", "/v1/runners"),
     ("get", "/v1/runners/{name}"),
+    ("get", "/v1/runners/{name}/attempts"),
     *(("post", f"/v1/runners/{{name}}/{action}") for action in ("drain", "resume", "quarantine", "remove")),
     ("put", "/v1/runners/{runner_id}/capabilities"),
     ("post", "/v1/runners/{runner_id}/lease"),

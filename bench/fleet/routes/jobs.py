@@ -195,11 +195,12 @@ def _job_doc(hub: Hub, record: JobRecord) -> JobDoc:
         created_at=record.created_at.isoformat(),
         finished_at=None if record.finished_at is None else record.finished_at.isoformat(),
         progress=None if progress is None else dict(progress),
-        attempts=[_attempt_doc(attempt) for attempt in hub.store.attempts(record.id)],
+        attempts=[attempt_doc(attempt) for attempt in hub.store.attempts(record.id)],
     )
 
 
-def _attempt_doc(attempt: AttemptRecord) -> AttemptDoc:
+def attempt_doc(attempt: AttemptRecord) -> AttemptDoc:
+    """A lease as it is told."""
     return AttemptDoc(
         fence=attempt.fence,
         number=attempt.number,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bench.fleet.bodies import declared_length, read_model
 from bench.fleet.hub import Hub, hub_of
 from bench.fleet.results import cleaned
-from bench.fleet.routes.parameters import AS_ADMIN, AS_CLIENT, Agent, Name, RunnerId, check_own, refusals, takes
-from bench.fleet.schemas import CapabilitiesBody, ReasonBody, RunnerDoc
+from bench.fleet.routes.jobs import attempt_doc
+from bench.fleet.routes.parameters import AS_ADMIN, AS_CLIENT, Agent, Client, Name, RunnerId, check_own, refusals, takes
+from bench.fleet.schemas import CapabilitiesBody, ReasonBody, RunnerAttemptDoc, RunnerDoc
 from bench.store.fleet_records import RunnerRecord, RunnerStatus
 
 router = APIRouter(tags=["runners"])
@@ -24,6 +26,7 @@ _ACTIONS: dict[str, RunnerStatus] = {
     "quarantine": "quarantined",
     "remove": "removed",
 }
+Most = Annotated[int, Query(ge=1, le=100, description="At most.")]
 _MEANINGS = {
     "drain": "The runner ends what it measures and gets nothing else until it is resumed.",
     "resume": "The runner gets jobs again.",
@@ -45,6 +48,20 @@ async def show_runner(request: Request, name: Name) -> RunnerDoc:
     """One runner."""
     hub = hub_of(request)
     return _runner_doc(hub, await hub.sql(partial(hub.store.runner, name)))
+
+
+@router.get("/v1/runners/{name}/attempts", responses=refusals(403, 404))
+async def list_attempts(request: Request, caller: Client, name: Name, most: Most = 10) -> list[RunnerAttemptDoc]:
+    """What a runner was given last, newest first; a client sees its own jobs alone."""
+    hub = hub_of(request)
+    client = None if caller.kind == "admin" else caller.token_id
+    found = await hub.sql(partial(hub.store.runner_attempts, name, most=most, client=client))
+    return [
+        RunnerAttemptDoc(
+            **attempt_doc(attempt).model_dump(), job_id=job.id, is_test=job.is_test, num_files=len(job.artifacts)
+        )
+        for attempt, job in found
+    ]
 
 
 @router.put(
