@@ -19,7 +19,8 @@ from starlette.responses import Response
 
 from bench.errors import FleetError, MeasureError, StoreError
 from bench.fleet.blobs import CrowdedError, NoRoomError, WrongHashError
-from bench.fleet.queue import ForeignLeaseError, FullError
+from bench.fleet.intake import FullError
+from bench.fleet.queue import ForeignLeaseError
 from bench.store.fleet import EnrolmentError, KeyReusedError, StaleFenceError, UnknownError
 
 LOG = logging.getLogger("bench.fleet")

@@ -19,7 +19,8 @@ from bench.fleet.hub import Hub
 from bench.fleet.limits import Limits
 from bench.fleet.queue import Queue
 from bench.fleet.routes import ROUTERS
-from bench.fleet.schemas import BODIES, EventDoc
+from bench.fleet.schemas import BODIES
+from bench.fleet.schemas.jobs import EventDoc
 from bench.store.fleet import FleetStore
 from bench.version import __version__
 

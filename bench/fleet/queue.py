@@ -14,6 +14,7 @@ from typing import Literal
 
 from bench.errors import FleetError
 from bench.fleet.attempts import Attempts, Lease
+from bench.fleet.intake import Intake
 from bench.fleet.lane import Lane, Live, Terms
 from bench.fleet.lanes import Lanes
 from bench.fleet.limits import Limits
@@ -21,10 +22,6 @@ from bench.measure.job import Job
 from bench.store.fleet import FleetStore, StaleFenceError
 from bench.store.fleet_records import JobRecord, RunnerRecord, RunnerStatus
 from bench.store.records import Json
-
-
-class FullError(FleetError):
-    """A client has as much unfinished work as it may have."""
 
 
 class ForeignLeaseError(FleetError):
@@ -36,6 +33,7 @@ class Queue:
 
     Attributes:
         lanes: the runners, for reading.
+        intake: where jobs come in.
     """
 
     def __init__(
@@ -47,62 +45,12 @@ class Queue:
         self._monotonic = monotonic
         self._attempts = Attempts(store, self.lanes, limits=limits, monotonic=monotonic, seed=seed)
         self._callbacks: list[Callable[[str], object]] = []
+        self.intake = Intake(store, self.lanes, limits=limits, tell=self._tell)
         self._load()
 
     def changed(self, callback: Callable[[str], object]) -> None:
         """Has `callback` called with the id of a runner that there is news for, and of a job with a new event."""
         self._callbacks.append(callback)
-
-    def known(self, *, client: int, key: str, body_sha256: str) -> JobRecord | None:
-        """The job that a client's key stands for, whatever has become of it; None: the key is new.
-
-        Raises:
-            KeyReusedError: the key stands for another job.
-        """
-        record = self._store.job_of_key(client=client, key=key, body_sha256=body_sha256)
-        if record is None or record.status != "queued" or self.lanes.of_job(record.id) is not None:
-            return record
-        # The store kept it when it was sent first, although it reported an error; or it is just being queued.
-        lane = self.lanes.get(record.runner_id)
-        with lane.lock:
-            record = self._store.job(record.id)
-            is_news = record.status == "queued" and self.lanes.of_job(record.id) is None
-            if is_news:
-                self.lanes.enter(lane, record)
-        if is_news:
-            self._tell(lane.id, record.id)
-        return record
-
-    def submit(self, *, client: int, key: str, body: Json, body_sha256: str, num_bytes: int) -> JobRecord:
-        """Queues a job for the runner that its body names; the same key and body again give the same job.
-
-        Args:
-            num_bytes: of the body as JSON.
-
-        Raises:
-            UnknownError: no such runner.
-            KeyReusedError: the key stands for another job.
-            FullError: the client has too much unfinished work.
-        """
-        if (known := self.known(client=client, key=key, body_sha256=body_sha256)) is not None:
-            return known
-        lane = self.lanes.named(body["runner"])
-        with lane.lock:
-            self._check_room(client, num_bytes)
-            record, is_new = self._store.add_job(
-                client=client,
-                key=key,
-                body_sha256=body_sha256,
-                runner_id=lane.id,
-                priority=body["priority"],
-                body=body,
-                num_bytes=num_bytes,
-            )
-            if is_new:
-                self.lanes.enter(lane, record)
-        if is_new:
-            self._tell(lane.id, record.id)
-        return record
 
     def lease(self, runner_id: str, *, is_first: bool = True) -> Lease | None:
         """The next job for a runner; None: there is none for it now.
@@ -318,21 +266,6 @@ class Queue:
             # Of a hub that was killed while it removed a runner.
             if lane.status == "removed":
                 self._cancel_all(lane)
-
-    def _check_room(self, client: int, num_bytes: int) -> None:
-        limits = self._limits
-        number, size = self.lanes.unfinished(client)
-        if number >= limits.unfinished_jobs:
-            raise FullError(
-                f"this client has {number} unfinished jobs; at most {limits.unfinished_jobs} are kept; wait for some "
-                "to end, or cancel them"
-            )
-        # One by itself is held to its own bound.
-        if number and size + num_bytes > limits.unfinished_bytes:
-            raise FullError(
-                f"this client has {number} unfinished jobs of {size} bytes, and another of {num_bytes}; at most "
-                f"{limits.unfinished_bytes} bytes are kept; wait for some to end, or cancel them"
-            )
 
     def _live(self, lane: Lane, fence: int) -> Live:
         self._check_own(lane, fence)

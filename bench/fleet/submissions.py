@@ -11,7 +11,7 @@ from typing import Any
 from bench.agent.wire import JobRefusedError, files_of, read_job
 from bench.fleet.answers import ApiError
 from bench.fleet.limits import Limits
-from bench.fleet.schemas import JobBody
+from bench.fleet.schemas.jobs import JobBody
 
 # Only names are made with it; nothing is read or written.
 _NOWHERE = Path("nowhere")

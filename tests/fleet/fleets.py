@@ -55,7 +55,7 @@ class Fleet:
 
     def submit(self, client: int, *contents: bytes, key: str | None = None, **more: Any) -> JobRecord:
         self._keys += 1
-        return self.queue.submit(
+        return self.queue.intake.submit(
             client=client,
             key=key or f"key-{self._keys}",
             body=body_of(make_job(*contents), **more),

@@ -4,7 +4,7 @@ import pytest
 
 from bench.fleet.answers import ApiError
 from bench.fleet.bodies import parse_model
-from bench.fleet.schemas import FailBody, HeartbeatBody
+from bench.fleet.schemas.leases import FailBody, HeartbeatBody
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from bench.agent.failure import KINDS
 from bench.fleet.answers import ApiError
 from bench.fleet.limits import Limits
-from bench.fleet.schemas import FailBody, JobBody
+from bench.fleet.schemas.jobs import JobBody
+from bench.fleet.schemas.leases import FailBody
 from bench.fleet.submissions import check_submission, digest
 
 from .examples import body_of, make_job, sha_of

@@ -16,7 +16,7 @@ from bench.fleet.auth import Caller
 from bench.fleet.bodies import read_model
 from bench.fleet.hub import Hub, hub_of
 from bench.fleet.routes.parameters import Client, JobId, Wait, refusals, takes
-from bench.fleet.schemas import AttemptDoc, EventDoc, JobBody, JobDoc, ResultDoc, SubmittedDoc
+from bench.fleet.schemas.jobs import AttemptDoc, EventDoc, JobBody, JobDoc, ResultDoc, SubmittedDoc
 from bench.fleet.submissions import check_submission, digest
 from bench.store.fleet import UnknownError
 from bench.store.fleet_records import FINISHED_JOB, AttemptRecord, JobEventRecord, JobRecord
@@ -52,7 +52,7 @@ async def submit_job(request: Request, caller: Client, key: Key) -> Response:
     body = await read_model(request, hub, JobBody, limit=hub.limits.job_bytes)
     sha256 = await asyncio.to_thread(lambda: digest(body.model_dump(mode="json")))
     # First of all: a job that was taken is known whatever has become of its files and its runner since.
-    known = await hub.sql(partial(hub.queue.known, client=caller.token_id, key=key, body_sha256=sha256))
+    known = await hub.sql(partial(hub.queue.intake.known, client=caller.token_id, key=key, body_sha256=sha256))
     if known is not None:
         return json_response({"job_id": known.id})
     plain, size = await asyncio.to_thread(_checked, body, hub)
@@ -84,7 +84,7 @@ def _submit(
             raise ApiError(
                 409, f"{len(missing)} files are not here; a job's files come first; upload them", missing=list(missing)
             )
-        return hub.queue.submit(
+        return hub.queue.intake.submit(
             client=caller.token_id, key=key, body=plain, body_sha256=body_sha256, num_bytes=num_bytes
         )
 

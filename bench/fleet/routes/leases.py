@@ -19,7 +19,7 @@ from bench.fleet.hub import Hub, hub_of
 from bench.fleet.lane import Terms
 from bench.fleet.results import cleaned, failed_twin, noise_of, read_results
 from bench.fleet.routes.parameters import Agent, Fence, RunnerId, Wait, check_own, refusals, runner_of, takes
-from bench.fleet.schemas import (
+from bench.fleet.schemas.leases import (
     DoneDoc,
     FailBody,
     HeartbeatBody,

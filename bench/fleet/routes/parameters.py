@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from bench.fleet.answers import ApiError
 from bench.fleet.auth import Caller
 from bench.fleet.hub import allowing
-from bench.fleet.schemas import ID, LARGEST_ID, RUNNER_NAME, SHA256, ErrorDoc
+from bench.fleet.schemas.forms import ID, LARGEST_ID, RUNNER_NAME, SHA256, ErrorDoc
 
 # Longer than any wait of a hub; the hub's own limit is what counts.
 _LONGEST_WAIT_S = 3600.0

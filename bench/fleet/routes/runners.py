@@ -14,7 +14,7 @@ from bench.fleet.hub import Hub, hub_of
 from bench.fleet.results import cleaned
 from bench.fleet.routes.jobs import attempt_doc
 from bench.fleet.routes.parameters import AS_ADMIN, AS_CLIENT, Agent, Client, Name, RunnerId, check_own, refusals, takes
-from bench.fleet.schemas import CapabilitiesBody, ReasonBody, RunnerAttemptDoc, RunnerDoc
+from bench.fleet.schemas.runners import CapabilitiesBody, ReasonBody, RunnerAttemptDoc, RunnerDoc
 from bench.store.fleet_records import RunnerRecord, RunnerStatus
 
 router = APIRouter(tags=["runners"])

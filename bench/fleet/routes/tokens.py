@@ -15,7 +15,7 @@ from bench.fleet.bodies import read_model
 from bench.fleet.hub import hub_of
 from bench.fleet.results import cleaned
 from bench.fleet.routes.parameters import AS_ADMIN, Anyone, TokenId, refusals, takes
-from bench.fleet.schemas import (
+from bench.fleet.schemas.tokens import (
     EnrolBody,
     EnrolledDoc,
     EnrolmentBody,
