@@ -98,7 +98,7 @@ _DENSE = {
 def test_reading_takes_no_more_memory_than_was_counted() -> None:
     for name, content in _DENSE.items():
         taken = _taken(content)
-        assert len(content) < taken <= memory_of(content) + MIB, name
+        assert len(content) < taken <= memory_of(content) + 4 * MIB, name  # of pages copied after the fork
 
 
 def _taken(content: bytes) -> int:
