@@ -2,7 +2,8 @@
 
 On loopback the name in the address has to be loopback's too, so that no page from elsewhere can reach the server under
 a name that it has led here (DNS rebinding). On any other address a token is needed: once in the address, from then on
-as a cookie that no script can read.
+as a cookie that no script can read. The answer to the token leads to the page without it, so that it stays in no
+address and no history, and no Referer is ever sent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,15 +97,13 @@ class Guard:
         kind, _, bearer = headers.get(b"authorization", b"").partition(b" ")
         if kind.lower() == b"bearer" and secrets.compare_digest(bearer.strip(), self._token.encode()):
             return True
-        try:
-            found = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(_cookie_name(scope))
-        except CookieError:
-            return False
-        return found is not None and secrets.compare_digest(found.value.encode(), self._pass.encode())
+        return any(secrets.compare_digest(value, self._pass.encode()) for value in _cookies(scope))
 
     def _cookie(self, scope: Scope) -> str:
         secure = "; Secure" if self._is_secure else ""
-        return f"{_cookie_name(scope)}={self._pass}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        # Not "Strict": a browser that follows a link of a mail or a chat would not send it when it is led to the page.
+        # "Lax" sends it for such a navigation alone, and nothing here does more than read.
+        return f"{_cookie_name(scope)}={self._pass}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
 
 class _Answer:
@@ -155,6 +153,18 @@ def _cookie_name(scope: Scope) -> str:
     """Cookies know no ports, so the name does: two dashboards of one machine keep theirs apart."""
     server = scope.get("server")
     return f"bench-dashboard-{server[1] if server else 0}"
+
+
+def _cookies(scope: Scope) -> list[bytes]:
+    """The values of all cookies of this server's name.
+
+    Others of the machine's name may be anything, and there may be several of ours, of an older token or another path.
+    Python's `SimpleCookie` gives up everything at the first that is malformed, and the last of a name hides the others.
+    """
+    name = _cookie_name(scope).encode("ascii")
+    lines = [value for header, value in scope["headers"] if header == b"cookie"]
+    pairs = [pair.partition(b"=") for line in lines for pair in line.split(b";")]
+    return [value.strip().strip(b'"') for key, _, value in pairs if key.strip() == name]
 
 
 def _token_shown(scope: Scope) -> str | None:

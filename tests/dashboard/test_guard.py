@@ -106,10 +106,36 @@ def test_the_token_opens_once_and_the_cookie_from_then_on(closed: str) -> None:
     assert found.headers["location"] == "/?x=1"  # the token stays in no address
     cookie = found.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie  # a link in a mail leads here from another site
     assert TOKEN not in cookie
     assert ask(closed, "/api/studies", cookie=cookie.partition(";")[0]).status == 200
     assert ask(closed, "/api/studies", authorization=f"Bearer {TOKEN}").status == 200
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{name}={word}",
+        'other="a; {name}={word}',
+        "a=[]; b={{x}}; no value; =; {name}={word}; expires=1",
+        '{name}="{word}"',
+        "\xfc\xdf=\xe9; {name}={word}",
+        "{name}=old; {name}={word}",
+        "{name}={word}; {name}=old",
+        "$Version=1; path=/; {name} = {word}",
+    ],
+)
+def test_odd_cookies_beside_ours_lock_nobody_out(closed: str, line: str) -> None:
+    name, _, word = ask(closed, f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0].partition("=")
+    assert ask(closed, "/api/studies", cookie=line.format(name=name, word=word)).status == 200
+
+
+@pytest.mark.parametrize(
+    "line", ["", ";;;", "=", '"', "\xff\xfe=\xfd", "{name}", "{name}=", "{name}=\xe9", '{name}="', "a" * 3000]
+)
+def test_odd_cookies_alone_open_nothing(closed: str, line: str) -> None:
+    name = f"bench-dashboard-{closed.rstrip('/').rpartition(':')[2]}"
+    assert ask(closed, "/api/studies", cookie=line.format(name=name)).status == 401
 
 
 @pytest.mark.parametrize("token", ["", "x", TOKEN + "t", "%00"])
