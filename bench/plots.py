@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.errors import ConfigError, nearest
 from bench.report.anatomy import words_of
 from bench.report.contrast import objective_points
-from bench.report.likeness import differences, told_in
+from bench.report.figure_names import FigureName
+from bench.report.likeness import differences, differences_in, told_apart, told_in
 from bench.report.opened import Named, axes_of, opened, points_of
-from bench.report.points import DOMINATED, EARLY, FRONT
+from bench.report.points import DOMINATED, EARLY, FRONT, INFEASIBLE, StudyPoints
 from bench.report.traces import (
     BLUE,
     FAINT,
@@ -46,11 +47,22 @@ _MOST_LINES = 500
 _MOST_INTERVALS = 60
 
 
-def pareto(study: Named, *, x: str | None = None, y: str | None = None, db: str | Path | None = None) -> Figure:
+def pareto(
+    study: Named,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    elsewhere: bool = False,
+    db: str | Path | None = None,
+) -> Figure:
     """Any two figures against each other: the front, its step line, what it dominates, baselines of the study.
+
+    Baselines stand beside the front where they were measured as its candidates were: the same machine and software, the
+    same pictures and training. Others are left out, and the figure says in what they differ.
 
     Args:
         x, y: names such as `latency_ms`, `params_m`, `accuracy`; by default the second and the first objective.
+        elsewhere: draws baselines of other conditions too, hollow and named as such.
 
     Raises:
         ConfigError: no figure of that name.
@@ -61,12 +73,14 @@ def pareto(study: Named, *, x: str | None = None, y: str | None = None, db: str 
     with opened(study, db) as (reader, record):
         points = points_of(reader, record)
         other = reader.study_named(record.name + BASELINES)
-        baselines = None if other is None or differences(record, other) else points_of(reader, other)
+        baselines = None if other is None else points_of(reader, other)
+        differing = () if other is None else differences_in(reader, record, other)
     across, up = axes_of(points.columns, x, y)
     figure = go.Figure()
     kinds = points.kinds()
     looks = (
         (EARLY, "stopped early (fewer pictures seen)", {"symbol": "circle-open", "size": 6, "color": FAINT}),
+        (INFEASIBLE, "breaks a rule", {"symbol": "x-open", "size": 7, "color": FAINT}),
         (DOMINATED, "dominated", {"symbol": "circle", "size": 7, "color": GREY}),
         (FRONT, "front", {"symbol": "circle", "size": 10, "color": BLUE}),
     )
@@ -77,14 +91,24 @@ def pareto(study: Named, *, x: str | None = None, y: str | None = None, db: str 
         if {line.x, line.y} == {across.name, up.name}:
             rows = np.array(line.rows, dtype=np.int64)
             figure.add_trace(step_line(go, points.columns, rows, across, up))
-    if baselines is not None:
-        rows = np.flatnonzero(np.isin(baselines.kinds(), (FRONT, DOMINATED)))
-        marker = {"symbol": "star", "size": 12, "color": GREEN}
-        trace = scatter(go, baselines.columns, rows, across, up, name="baselines, measured here", marker=marker)
-        figure.add_trace(trace.update(mode="markers+text", textposition="bottom center", texttemplate="%{customdata}"))
+    if baselines is not None and (elsewhere or not differing):
+        figure.add_trace(_baselines(go, baselines, across, up, is_here=not differing))
     volume = "" if points.hypervolume is None else f", hypervolume {points.hypervolume:.4g}"
     title = f"{escape(record.name)}: {len(points.front)} on the front of {len(points.columns)} tried{volume}"
+    if differing:
+        title += f"<br><sup>{escape(told_apart(differing, is_drawn=elsewhere), quote=False)}</sup>"
     return laid_out(figure, title, across.title, up.title)
+
+
+def _baselines(go: Any, points: StudyPoints, x: FigureName, y: FigureName, *, is_here: bool) -> Any:
+    known = {found.name for found in (*points.columns.objectives, *points.columns.figures)}
+    rows = np.flatnonzero(np.isin(points.kinds(), (FRONT, DOMINATED)) & ({x.name, y.name} <= known))
+    marker = {"symbol": "star" if is_here else "star-open", "size": 12, "color": GREEN}
+    name = f"baselines, measured {'here' if is_here else 'elsewhere'}"
+    if not len(rows):
+        return go.Scatter(x=[], y=[], name=name, mode="markers", marker=marker)
+    trace = scatter(go, points.columns, rows, x, y, name=name, marker=marker)
+    return trace.update(mode="markers+text", textposition="bottom center", texttemplate="%{customdata}")
 
 
 def progress(*studies: Named, over: str = "tried", db: str | Path | None = None) -> Figure:

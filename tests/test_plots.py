@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_studies import HOSTILE, add_mixed, add_random, add_study, add_trial, made_store
+from made_fields import score_fields
+from made_studies import HOSTILE, TOP, add_mixed, add_random, add_study, add_trial, made_store
 
 import bench
 from bench.errors import ConfigError, StoreError
+from bench.report.figures import front_figure
+from bench.report.views import baselines_differences, baselines_view, study_view
+from bench.store import open_store
 
 
 @pytest.fixture
@@ -60,8 +64,37 @@ def test_baselines_of_the_study_are_drawn_and_others_are_not(tmp_path: Path) -> 
     trace = _trace(bench.plots.pareto("made", db=path), "baselines, measured here")
     assert "<script>" not in trace.customdata[0]
     assert "&lt;script&gt;" in trace.customdata[0]
-    names = [trace.name for trace in bench.plots.pareto("second", db=path).data]
-    assert "baselines, measured here" not in names
+    figure = bench.plots.pareto("second", db=path)
+    assert not [trace.name for trace in figure.data if "baselines" in trace.name]
+    assert "baselines are left out, measured under other conditions: machine.cpu: " in figure.layout.title.text
+    figure = bench.plots.pareto("second", elsewhere=True, db=path)
+    assert _trace(figure, "baselines, measured elsewhere").marker.symbol == "star-open"
+    assert "were measured elsewhere and do not compare: machine.cpu" in figure.layout.title.text
+
+
+def test_baselines_scored_with_other_pictures_are_left_out(tmp_path: Path) -> None:
+    """What differs may stand with the scores alone: pictures that were packed anew have another hash."""
+    path = tmp_path / "made.db"
+    with made_store(path) as store:
+        add_mixed(store)
+        other = add_study(store, "made-baselines")
+        record = add_trial(store, other, accuracy=None, name="fastvit_t8", status="running")
+        fields = score_fields(TOP, images_seen=96)
+        fields["fidelity"] = {**fields["fidelity"], "data_hash": "of other pictures"}
+        store.record_score(record.id, accuracy=0.9, **fields)
+    for figure in (
+        bench.plots.pareto("made", db=path),
+        front_figure_of("made", path),
+    ):
+        assert not [trace.name for trace in figure.data if "baselines" in (trace.name or "")]
+        assert "data_hash" in figure.layout.title.text
+
+
+def front_figure_of(name: str, db: Path) -> Any:
+    """As `bench plot` draws it."""
+    with open_store(db, read_only=True) as store:
+        differing = baselines_differences(store, name)
+        return front_figure(study_view(store, name), baselines_view(store, name), differing=differing)
 
 
 def test_progress_of_several_studies_is_against_one_corner(tmp_path: Path) -> None:

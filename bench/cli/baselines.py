@@ -38,9 +38,10 @@ def baselines(
     from bench.cli.results import print_results
     from bench.errors import ConfigError
     from bench.report.figures import front_figure, write_page
+    from bench.report.likeness import told_apart
     from bench.report.live import Display
     from bench.report.tables import baseline_sentences
-    from bench.report.views import study_view
+    from bench.report.views import baselines_differences, study_view
     from bench.store import open_store
     from bench.study import baselines as study_baselines
 
@@ -61,11 +62,14 @@ def baselines(
         display.close()
         print_results(store, found.name, out=None, as_json=as_json, db=db)
         if not as_json:
-            sentences = baseline_sentences(study_view(store, study), study_view(store, found.name))
+            differing = baselines_differences(store, study)
+            of_study = baseline_sentences(study_view(store, study), study_view(store, found.name))
+            sentences = [told_apart(differing, is_drawn=False)] if differing else of_study
             for sentence in (*sentences, *study_baselines.resolution_sentences(found)):
                 click.echo(sentence)
         if out is not None:
-            write_page(front_figure(study_view(store, study), study_view(store, found.name)), out)
+            differing = baselines_differences(store, study)
+            write_page(front_figure(study_view(store, study), study_view(store, found.name), differing=differing), out)
             if not as_json:
                 click.echo(f"the front of {study} against them as a page:  {out}")
 

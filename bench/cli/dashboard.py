@@ -97,12 +97,13 @@ def dashboard(
 def plot(study: str, out: Path, x: str | None, y: str | None, db: str | None) -> None:
     """Write a study's front, with its baselines, as a page or as an image."""
     from bench.report.figures import front_figure, write_page
-    from bench.report.views import baselines_view, study_view
+    from bench.report.views import baselines_differences, baselines_view, study_view
     from bench.store import open_store
 
     if x is None and y is None:
         with open_store(db, read_only=True) as store:
-            figure = front_figure(study_view(store, study), baselines_view(store, study))
+            differing = baselines_differences(store, study)
+            figure = front_figure(study_view(store, study), baselines_view(store, study), differing=differing)
     else:
         from bench.plots import pareto
 

@@ -12,7 +12,7 @@ from bench.dashboard.followed import FollowedStudy, Group
 from bench.dashboard.rows_document import rows_document
 from bench.dashboard.telling import number
 from bench.report.contrast import objective_points
-from bench.report.likeness import differences
+from bench.report.likeness import differences_in
 from bench.report.points import StudyPoints
 from bench.store import Reader
 
@@ -39,8 +39,7 @@ def baselines_differences(group: Group, reader: Reader) -> tuple[str, ...]:
     """Why the baselines may not stand on the study's front, one line each; empty where they may, or there are none."""
     if group.baselines is None:
         return ()
-    records = [found.points.columns.study for found in (group.study, group.baselines)]
-    return differences(records[0], records[1], (reader.fidelity(records[0].id), reader.fidelity(records[1].id)))
+    return differences_in(reader, group.study.points.columns.study, group.baselines.points.columns.study)
 
 
 def _hypervolume(study: StudyPoints, other: StudyPoints) -> float | None:
@@ -48,7 +47,7 @@ def _hypervolume(study: StudyPoints, other: StudyPoints) -> float | None:
     if study.corner is None or study.columns.maximise != other.columns.maximise:
         return None
     rows = np.array(other.front, dtype=np.int64)
-    return pareto.hypervolume(other.columns.points()[rows], study.corner, maximise=study.columns.maximise)
+    return pareto.hypervolume(other.values[rows], study.corner, maximise=study.columns.maximise)
 
 
 def _milestones(study: StudyPoints, baselines: StudyPoints) -> list[dict[str, Any]]:

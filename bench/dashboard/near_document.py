@@ -32,7 +32,7 @@ def nearest_document(group: Group, reader: Reader, points: StudyPoints, row: int
     for other, is_baseline in candidates:
         if other.columns.study.objectives.keys() != points.columns.study.objectives.keys():
             continue
-        values = other.columns.points()
+        values = other.values
         named = [
             place
             for place, name in enumerate(other.columns.names)
@@ -49,7 +49,7 @@ def nearest_document(group: Group, reader: Reader, points: StudyPoints, row: int
 
 
 def _difference(points: StudyPoints, own: Any, other: StudyPoints, place: int, *, is_baseline: bool) -> dict[str, Any]:
-    values = other.columns.points()[place]
+    values = other.values[place]
     told_of: dict[str, Any] = {}
     words: list[str] = []
     for objective, mine, theirs in zip(points.columns.objectives, own.tolist(), values.tolist(), strict=True):

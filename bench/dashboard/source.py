@@ -32,7 +32,7 @@ from bench.dashboard.runners_document import runners_document
 from bench.dashboard.study_document import studies_document, study_document
 from bench.dashboard.telling import told
 from bench.dashboard.trial_document import trial_document
-from bench.report.columns import REFERENCE, STATUSES, StudyColumns
+from bench.report.columns import REFERENCE, STATUSES
 from bench.report.likeness import search_differences
 from bench.report.points import StudyPoints
 from bench.report.rows import column_names, latency_columns, study_data
@@ -45,6 +45,8 @@ Document = dict[str, Any]
 # Readers never wait in SQLite's write-ahead log; a server that does not answer is told soon.
 _TIMEOUT_S = 5.0
 _CSV_ROWS = 1000
+# What a spreadsheet takes a cell for a formula by (OWASP, "CSV Injection"); an apostrophe before it makes it a text.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Source:
@@ -156,7 +158,7 @@ class Source:
         for start in range(0, len(ids), _CSV_ROWS):
             part = range(start, min(start + _CSV_ROWS, len(ids)))
             found = self._reader.architectures([ids[row] for row in part])
-            yield "".join(_csv_line(_csv_row(columns, row, fronts[row], found[ids[row]], names)) for row in part)
+            yield "".join(_csv_line(_csv_row(points, row, fronts[row], found[ids[row]], names)) for row in part)
 
     def json(self, study_id: int) -> Document:
         """Everything that `bench show STUDY --json` prints."""
@@ -186,7 +188,8 @@ class Source:
             yield group
 
 
-def _csv_row(columns: StudyColumns, row: int, is_front: bool, architecture: Json, names: list[str]) -> list[Any]:
+def _csv_row(points: StudyPoints, row: int, is_front: bool, architecture: Json, names: list[str]) -> list[Any]:
+    columns, broken = points.columns, points.infeasible[row]
     name = columns.names[row]
     source = next(word for word, code in columns.sources.items() if code == columns.column("source")[row])
     found: dict[str, Any] = {
@@ -196,6 +199,7 @@ def _csv_row(columns: StudyColumns, row: int, is_front: bool, architecture: Json
         "source": source if name is None else REFERENCE + name,
         "status": STATUSES[int(columns.column("status")[row])],
         "reason": columns.reasons[row],
+        "infeasible": broken,
         "images_seen": int(columns.column("images")[row]),
         "is_front": is_front,
         "architecture": json.dumps(dict(architecture)),
@@ -209,9 +213,11 @@ def _csv_row(columns: StudyColumns, row: int, is_front: bool, architecture: Json
 
 
 def _csv_cell(value: Any) -> Any:
-    """Floats in full, as Python writes them; nothing for what is not known."""
+    """Floats in full, as Python writes them; nothing for what is not known; no text that a spreadsheet would run."""
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value))
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return "" if value is None else value
 
 

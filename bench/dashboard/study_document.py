@@ -13,7 +13,6 @@ from bench.dashboard.followed import Group
 from bench.dashboard.study_line import plain_study
 from bench.dashboard.telling import FORMAT, flattened, moment, number, told
 from bench.pareto import Floats
-from bench.report.columns import StudyColumns
 from bench.report.points import StudyPoints
 from bench.store import BASELINES, Reader, StudyRecord
 from bench.version import __version__
@@ -109,7 +108,7 @@ def _best(points: StudyPoints) -> int | None:
     numbers = [int(columns.column("number")[row]) for row in front]
     if len(front) < 3:
         return numbers[-1]
-    values = columns.points()[list(front)][:, :2]
+    values = points.values[list(front)][:, :2]
     first, last = values[0], values[-1]
     if (first == last).any():
         return numbers[-1]
@@ -124,7 +123,7 @@ def _verdicts(points: StudyPoints) -> list[dict[str, Any]]:
     for row, name in enumerate(columns.names):
         if name is None or int(columns.column("rung")[row]) != columns.top_rung or np.isnan(_row(points, row)).any():
             continue  # at lower rungs its rivals' accuracies there would be needed: `bench show` has those
-        numbers = _dominating(columns, row)
+        numbers = _dominating(points, row)
         images = int(columns.column("images")[row])
         found.append(
             {
@@ -143,9 +142,11 @@ def _row(points: StudyPoints, row: int) -> Floats:
     return values
 
 
-def _dominating(columns: StudyColumns, row: int) -> list[int]:
-    values = columns.points() * np.where(np.array(columns.maximise), -1.0, 1.0)
-    own = values[row]
+def _dominating(points: StudyPoints, row: int) -> list[int]:
+    columns = points.columns
+    sign = np.where(np.array(columns.maximise), -1.0, 1.0)
+    # Whatever it breaks itself, only what keeps the rules can beat it.
+    values, own = points.values * sign, _row(points, row) * sign
     # Comparisons with NaN are false, so that what is not known dominates nothing.
     mask = (values <= own).all(axis=1) & (values < own).any(axis=1)
     rows = [other for other in np.flatnonzero(mask).tolist() if columns.names[other] is None]

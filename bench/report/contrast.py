@@ -65,9 +65,9 @@ class Correlation:
 
 
 def objective_points(points: StudyPoints, *, told_in: float = 1.0) -> Floats:
-    """The objectives of all trials, latencies in other milliseconds."""
+    """The objectives of all trials that compete (`StudyPoints.values`), latencies in other milliseconds."""
     columns = points.columns
-    values = columns.points()
+    values = points.values.copy()
     for place, found in enumerate(columns.objectives):
         if is_latency(found.name):
             values[:, place] *= told_in

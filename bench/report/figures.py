@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.measure.catalogue import RUNNERS
 from bench.report.figure_names import TITLES, figure_name
+from bench.report.likeness import told_apart
 from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
 from bench.store import is_latency
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _WORDS_SHOWN = 4
 
 
-def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
+def front_figure(view: StudyView, baselines: StudyView | None = None, *, differing: Sequence[str] = ()) -> Figure:
     """Accuracy against a cost: the front, what it dominates, the reference points, stopped trials, baselines.
 
     Trials stopped below the top rung are drawn faint and hollow at the accuracy they had by then, since they saw
@@ -28,11 +29,15 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
     several runners, the first is drawn and a menu leads to the others.
 
     Args:
-        baselines: published networks that were trained and timed as the study's candidates were.
+        baselines: published networks that were trained and timed for the study.
+        differing: in what these were measured under other conditions (`likeness.differences_in`); where anything is,
+            they are left out, and the title says so.
     """
     import plotly.graph_objects as go
 
     costs = view.objectives[1:]
+    if differing:
+        baselines = None
     figure = go.Figure()
     # Index of a trace -> its cost.
     shown: list[str] = []
@@ -43,7 +48,7 @@ def front_figure(view: StudyView, baselines: StudyView | None = None) -> Figure:
             shown.append(cost)
     figure.update_layout(
         template="plotly_white",
-        title=_title(view),
+        title=_title(view, differing),
         xaxis_title=_title_of(costs[0]),
         yaxis_title=TITLES["accuracy"],
         legend={"orientation": "h", "y": -0.18},
@@ -71,6 +76,7 @@ def _menu(costs: Sequence[str], shown: Sequence[str]) -> dict[str, Any]:
 def _traces(go: Any, view: StudyView, baselines: StudyView | None, cost: str) -> list[Any]:
     groups: dict[str, tuple[list[TrialView], dict[str, Any]]] = {
         "stopped early (fewer pictures seen)": ([], {"symbol": "circle-open", "size": 6, "color": "#b8bfc6"}),
+        "breaks a rule": ([], {"symbol": "x-open", "size": 7, "color": "#b8bfc6"}),
         "dominated": ([], {"symbol": "circle", "size": 7, "color": "#7f8c99"}),
         "front": ([], {"symbol": "circle", "size": 10, "color": "#0b6bcb"}),
     }
@@ -80,9 +86,11 @@ def _traces(go: Any, view: StudyView, baselines: StudyView | None, cost: str) ->
         name = (
             "front"
             if trial.is_front
-            else "dominated"
-            if trial.rung == view.top_rung
             else "stopped early (fewer pictures seen)"
+            if trial.rung != view.top_rung
+            else "dominated"
+            if trial.infeasible is None
+            else "breaks a rule"
         )
         groups[name][0].append(trial)
     stairs = _stairs(view, cost)
@@ -125,7 +133,7 @@ def _baselines(go: Any, view: StudyView, cost: str) -> Any:
         textposition="bottom center",
         textfont={"size": 10},
         mode="markers+text",
-        name="baselines",
+        name="baselines, measured here",
         marker={"symbol": "square-open", "size": 9, "color": "#15803d", "line": {"width": 2}},
         hovertemplate="%{text}: %{x:.4g}, accuracy %{y:.4f}<extra></extra>",
     )
@@ -188,7 +196,7 @@ def _title_of(objective: str) -> str:
     return escape(figure_name(objective).title, quote=False)
 
 
-def _title(view: StudyView) -> str:
+def _title(view: StudyView, differing: Sequence[str]) -> str:
     study, data = view.study, view.study.config["data"]["source"]
     machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
     if not set(study.runners) <= set(RUNNERS):
@@ -198,4 +206,5 @@ def _title(view: StudyView) -> str:
         f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
         f"<br><sup>space {escape(study.space_name)}, data {escape(str(data))}, "
         f"{study.config['proxy']['images']:,} pictures at the top rung, timed on {escape(str(machine))}</sup>"
+        + (f"<br><sup>{escape(told_apart(differing, is_drawn=False), quote=False)}</sup>" if differing else "")
     )

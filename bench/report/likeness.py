@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.measure import same_conditions
-from bench.store import Json, StudyRecord, is_latency
+from bench.store import Json, Reader, StudyRecord, is_latency
 
 # Settings that change what a figure means; others (sampler, budget, rules, workers) change which are found.
 _OF_TRAINING = ("images", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "ema_decay", "augmentation")
 _OF_TIMING = ("runner", "runners", "runtime", "threads")
 # Of a score's fidelity what has to agree, as in bench.study.provenance.
 _OF_SCORES = ("data_hash", "classes", "precision", "device", "threads")
+_MOST_TOLD = 2
 
 
 def differences(
@@ -35,6 +36,22 @@ def differences(
     if None not in fidelities:
         lines += _of_scores(*(found or {} for found in fidelities))
     return tuple(dict.fromkeys(lines))
+
+
+def differences_in(reader: Reader, first: StudyRecord, second: StudyRecord) -> tuple[str, ...]:
+    """The same with what the scores of each were bought at, as they are stored.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    return differences(first, second, (reader.fidelity(first.id), reader.fidelity(second.id)))
+
+
+def told_apart(lines: Sequence[str], *, is_drawn: bool) -> str:
+    """What a figure says of baselines that were measured under other conditions."""
+    more = f" and {len(lines) - _MOST_TOLD} more" if len(lines) > _MOST_TOLD else ""
+    what = "were measured elsewhere and do not compare" if is_drawn else "are left out, measured under other conditions"
+    return f"baselines {what}: {'; '.join(lines[:_MOST_TOLD])}{more}"
 
 
 def told_in(first: StudyRecord, second: StudyRecord) -> float:

@@ -16,9 +16,10 @@ from bench.report.feasible import broken, figure_rules
 from bench.report.history import FrontHistory
 from bench.store import Changes, StudyRecord
 
-# What a trial is to the front; `early` saw fewer pictures than the front did, `incomplete` lacks a figure.
-KINDS = ("front", "dominated", "early", "incomplete", "failed")
-FRONT, DOMINATED, EARLY, INCOMPLETE, FAILED = range(len(KINDS))
+# What a trial is to the front; `infeasible` breaks a rule of the study by what was measured, `early` saw fewer pictures
+# than the front did, `incomplete` lacks a figure.
+KINDS = ("front", "dominated", "infeasible", "early", "incomplete", "failed")
+FRONT, DOMINATED, INFEASIBLE, EARLY, INCOMPLETE, FAILED = range(len(KINDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,8 @@ class StudyPoints:
         """Takes in what the store tells; gives the rows that are told anew: changed, come to the front or left it."""
         touched = self.columns.apply(changes)
         before = set(self.front)
-        self._follow(touched)
         self._look_at_rules(touched)
+        self._follow(touched)
         moved = before.symmetric_difference(self.front)
         if moved:
             self.columns.column("changed")[list(moved)] = changes.sequence
@@ -95,6 +96,14 @@ class StudyPoints:
         return self._corner
 
     @property
+    def values(self) -> Floats:
+        """Shape (n, m): the objectives of the trials that compete, accuracy at the top rung; a view, not to be changed.
+
+        NaN where one is not known, the trial failed, or its measured figures break a rule of the study.
+        """
+        return self._values
+
+    @property
     def is_on_front(self) -> NDArray[np.bool_]:
         """Mask of the trials."""
         return self._mask
@@ -106,6 +115,7 @@ class StudyPoints:
         costs = [columns.figure(found.name) for found in columns.objectives if found.name != "accuracy"]
         has_costs = np.logical_and.reduce([~np.isnan(cost) for cost in costs]) if costs else np.ones(len(columns), bool)
         result[has_costs & (columns.column("rung") >= 0)] = EARLY
+        result[~np.isnan(columns.points()).any(axis=1)] = INFEASIBLE
         result[~np.isnan(self._values).any(axis=1)] = DOMINATED
         result[self._mask] = FRONT
         result[columns.column("status") == STATUSES.index("failed")] = FAILED
@@ -113,7 +123,7 @@ class StudyPoints:
 
     @property
     def infeasible(self) -> list[str | None]:
-        """For each trial the rule that its figures break, or None."""
+        """For each trial the rule that its figures break, or None; one stopped early may break a rule too."""
         return self._broken
 
     def attainments(self) -> tuple[Attainment, ...]:
@@ -177,6 +187,7 @@ class StudyPoints:
         """Adds points that became known to the front; where a known one changed, the history is made anew."""
         columns = self.columns
         values = columns.points()
+        values[[row for row, rule in enumerate(self._broken) if rule is not None]] = np.nan
         corner = _corner(columns.study)
         num_before = len(self._values)
         old = touched[touched < num_before]

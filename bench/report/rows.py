@@ -8,7 +8,17 @@ from typing import Any
 from bench.report.views import StudyView, TrialView, stage_seconds
 from bench.store import LATENCY
 
-_FIRST_COLUMNS = ("number", "name", "architecture_id", "source", "status", "reason", "accuracy", "images_seen")
+_FIRST_COLUMNS = (
+    "number",
+    "name",
+    "architecture_id",
+    "source",
+    "status",
+    "reason",
+    "infeasible",
+    "accuracy",
+    "images_seen",
+)
 _LAST_COLUMNS = ("params_m", "macs_g", "artifact_mb", "is_front", "architecture")
 
 
@@ -32,6 +42,7 @@ def trial_row(trial: TrialView) -> dict[str, Any]:
         "source": trial.source,
         "status": trial.status,
         "reason": trial.reason,
+        "infeasible": trial.infeasible,
         "accuracy": None if trial.rung is None else trial.accuracy[trial.rung],
         "images_seen": trial.images_seen,
         "is_front": trial.is_front,
@@ -59,6 +70,7 @@ def study_data(view: StudyView) -> dict[str, Any]:
                 "source": trial.source,
                 "status": trial.status,
                 "reason": trial.reason,
+                "infeasible": trial.infeasible,
                 "accuracy": {str(rung): value for rung, value in trial.accuracy.items()},
                 "images_seen": trial.images_seen,
                 "figures": dict(trial.figures),

@@ -79,7 +79,8 @@ def _stand_in(points: StudyPoints, name: str, latency: str) -> StandIn | None:
     accuracy = columns.column("top_accuracy").copy()
     accuracy[columns.column("status") == STATUSES.index("failed")] = np.nan
     by, judged = columns.figure(name), columns.figure(latency)
-    rows = np.flatnonzero(np.isfinite(accuracy) & np.isfinite(by) & np.isfinite(judged))
+    keeps_rules = np.array([rule is None for rule in points.infeasible], dtype=bool)
+    rows = np.flatnonzero(np.isfinite(accuracy) & np.isfinite(by) & np.isfinite(judged) & keeps_rules)
     if not len(rows):
         return None
     values = np.column_stack((accuracy[rows], judged[rows]))

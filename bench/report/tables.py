@@ -34,15 +34,18 @@ def front_table(view: StudyView) -> str:
     latencies = [f"{title}{_on(name)}" for name in names for title in ("ms", "quick interval", "x T8")]
     heading = ("trial", "accuracy", "pictures", *latencies, "verdict", "params M", "MACs G", "")
     rows = [_front_row(trial, names, "front") for trial in front]
-    rows += [
-        _front_row(trial, names, trial.status if trial.reason is None else f"{trial.status}: {trial.reason}")
-        for trial in others
-    ]
+    rows += [_front_row(trial, names, _off_front(trial)) for trial in others]
     title = f"{view.study.name}: {len(front)} on the front of {len(view.trials)} tried ({_counts(view)})"
     if view.hypervolume is not None:
         corner = ", ".join(f"{name} {value:.4g}" for name, value in view.study.hypervolume_reference.items())
         title += f"\nhypervolume {view.hypervolume:.5g} against {corner}"
     return f"{title}\n\n{table(heading, rows)}\n{_verdicts(view)}"
+
+
+def _off_front(trial: TrialView) -> str:
+    """Why a reference point is not on the front, as far as that is more than that others are better."""
+    told = trial.status if trial.reason is None else f"{trial.status}: {trial.reason}"
+    return told if trial.infeasible is None else f"{told}; breaks {trial.infeasible}"
 
 
 def _verdicts(view: StudyView) -> str:
@@ -101,6 +104,8 @@ def trial_rows(trial: TrialView) -> list[Row]:
     ]
     if trial.reason:
         rows.append(("reason", trial.reason))
+    if trial.infeasible:
+        rows.append(("breaks the rule", trial.infeasible))
     rows += [(name, f"{value:.5g}") for name, value in trial.figures.items()]
     rows += [(f"accuracy at rung {rung}", f"{value:.4f}") for rung, value in sorted(trial.accuracy.items())]
     for name, found in trial.latencies.items():

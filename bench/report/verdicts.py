@@ -42,6 +42,7 @@ def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
             for rival in view.trials
             if rival.name is None
             and rival.status != "failed"
+            and rival.infeasible is None
             and reference.rung in rival.accuracy
             and pareto.dominates(
                 point(rival, view.objectives, reference.rung),

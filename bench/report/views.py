@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import pareto
+from bench.report.feasible import broken, figure_rules
+from bench.report.likeness import differences_in
 from bench.store import BASELINES, MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord, latency_figure
 
 _REFERENCE = "reference:"
@@ -34,7 +36,8 @@ class TrialView:
         latencies: by objective name the summary of each measurement, with `MeasurementRecord.latency` and its verdict;
             in the order of the study's runners, without those that have not timed it.
         stage_seconds: where its time went.
-        is_front: whether it reached the top rung and no other trial that did dominates it.
+        infeasible: the rule of the study that its measured figures break, or None.
+        is_front: whether it reached the top rung, keeps the rules, and no other such trial dominates it.
     """
 
     number: int
@@ -50,6 +53,7 @@ class TrialView:
     figures: Mapping[str, float]
     latencies: Mapping[str, Mapping[str, Any]]
     stage_seconds: Mapping[str, float]
+    infeasible: str | None
     is_front: bool
 
     @property
@@ -114,7 +118,10 @@ def study_view(store: Store, name: str) -> StudyView:
     records = store.trials(study.id)
     top = top_rung(study.config)
     views = [_trial(record, scores.get(record.id, []), timed.get(record.id, {}), study.runners) for record in records]
-    points = [point(view, objectives, top) for view in views]
+    rules = figure_rules(study.config.get("rules") or ())
+    views = [replace(view, infeasible=broken(rules, view.figures)) for view in views]
+    unknown = (math.nan,) * len(objectives)
+    points = [unknown if view.infeasible else point(view, objectives, top) for view in views]
     mask = pareto.front(points, maximise=maximise)
     corner = [study.hypervolume_reference.get(name, math.nan) for name in objectives]
     return StudyView(
@@ -134,8 +141,13 @@ def top_rung(config: Mapping[str, Any]) -> int:
 
 def baselines_view(store: Store, name: str) -> StudyView | None:
     """The published networks that were trained and timed as the candidates of study `name` were, if there are any."""
-    is_there = any(study.name == name + BASELINES for study in store.studies())
-    return study_view(store, name + BASELINES) if is_there else None
+    return None if store.study_named(name + BASELINES) is None else study_view(store, name + BASELINES)
+
+
+def baselines_differences(store: Store, name: str) -> tuple[str, ...]:
+    """Why these may not be read against the study (`likeness.differences_in`); empty where they may, or are none."""
+    baselines = store.study_named(name + BASELINES)
+    return () if baselines is None else differences_in(store, store.study(name), baselines)
 
 
 def point(trial: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[float, ...]:
@@ -195,5 +207,6 @@ def _trial(
         figures=figures,
         latencies=latencies,
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
+        infeasible=None,
         is_front=False,
     )

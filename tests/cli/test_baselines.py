@@ -143,7 +143,7 @@ def test_the_page_shows_the_front_and_the_baselines(grown: Run) -> None:
     (data,) = re.findall(r'Plotly\.newPlot\(\s*"[^"]+",\s*(\[.*?\}\]),\s*\{"', text, flags=re.DOTALL)
     traces = {trace["name"]: trace for trace in json.loads(data)}
     study, baselines = grown.views()
-    assert traces["baselines"]["text"] == ["mobileone_s0", "cmt_ti"]
+    assert traces["baselines, measured here"]["text"] == ["mobileone_s0", "cmt_ti"]
     assert len(traces["front"]["text"]) == len(study.front)
     assert len(baselines.trials) == 2
     assert list(grown.folder.glob("page.html*")) == [grown.folder / "page.html"]

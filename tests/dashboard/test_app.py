@@ -162,6 +162,15 @@ def test_csv_is_the_frame_of_the_study(url: str, db: Path) -> None:
                 assert text == ("" if pd.isna(value) else str(value))
 
 
+@pytest.mark.parametrize("begin", list("=+-@\t\r"))
+def test_no_text_of_a_csv_is_a_formula(source: Source, store: Store, begin: str) -> None:
+    """A spreadsheet runs what begins so; numbers stay numbers, negative ones too."""
+    text = f'{begin}cmd|"/c calc"!A1, and more'
+    add_trial(store, store.study("made"), status="failed", accuracy=None, ms=None, reason=text, costs={"macs_g": -0.5})
+    last = list(csv.DictReader(io.StringIO("".join(source.csv(1)), newline="")))[-1]
+    assert (last["reason"], last["macs_g"]) == (f"'{text}", "-0.5")
+
+
 def test_json_is_what_show_prints(url: str, db: Path) -> None:
     from bench.report.rows import study_data
     from bench.report.views import study_view

@@ -102,7 +102,7 @@ def test_baselines_are_drawn_beside_the_front(view: StudyView, tmp_path: Path) -
         )
     )
     figure = front_figure(view, replace(view, trials=networks))
-    (drawn,) = [trace for trace in figure.data if trace.name == "baselines"]
+    (drawn,) = [trace for trace in figure.data if trace.name == "baselines, measured here"]
     assert list(zip(drawn.x, drawn.y, strict=True)) == [(3.5, 0.41), (7.0, 0.44)]
     assert drawn.text == ("mobileone_s0", "&lt;script&gt;alert(1)&lt;/script&gt;")
     # The study's own traces stay as they are without baselines.

@@ -23,6 +23,8 @@ from scripted import fails_sometimes, run_study
 from bench import pareto
 from bench.report.columns import StudyColumns
 from bench.report.points import KINDS, StudyPoints
+from bench.report.tables import trial_rows
+from bench.report.verdicts import reference_verdicts
 from bench.report.views import StudyView, point, stage_seconds, study_view
 from bench.store import Store, StudyRecord, open_store
 
@@ -48,6 +50,7 @@ def assert_same(points: StudyPoints, view: StudyView) -> None:
     assert columns.architecture_ids == [trial.architecture_id for trial in view.trials]
     assert columns.names == [trial.name for trial in view.trials]
     assert columns.reasons == [trial.reason for trial in view.trials]
+    assert points.infeasible == [trial.infeasible for trial in view.trials]
     assert [numbers[row] for row in points.front] == [trial.number for trial in view.front]
     assert points.hypervolume == pytest.approx(view.hypervolume)
     wanted = [point(trial, view.objectives, view.top_rung) for trial in view.trials]
@@ -151,6 +154,32 @@ def test_what_breaks_a_rule_is_told_with_it(made: Store) -> None:
         add_trial(made, study, ms=ms)
     add_trial(made, study, ms=None, accuracy=None, status="running")
     assert follow(made, study).infeasible == [None, "latency_ms <= 15", None]
+
+
+def test_what_breaks_a_rule_is_never_on_the_front(made: Store) -> None:
+    study = add_study(made, rules=["latency_ms <= 15"])
+    add_trial(made, study, accuracy=0.5, ms=10.0, name="fastvit_t8")
+    add_trial(made, study, accuracy=0.9, ms=20.0)
+    add_trial(made, study, accuracy=0.4, ms=12.0)
+    points = follow(made, study)
+    assert_same(points, study_view(made, "made"))
+    assert [KINDS[code] for code in points.kinds()] == ["front", "infeasible", "dominated"]
+    assert points.hypervolume == pytest.approx(0.5 * 30)
+    assert [line.rows for line in points.attainments()] == [(0,)]
+    add_timing(made, made.trials(study.id)[0], ms=16.0)  # timed again: what stood on the front breaks the rule now
+    points = follow(made, study, points)
+    assert_same(points, study_view(made, "made"))
+    assert [KINDS[code] for code in points.kinds()] == ["infeasible", "infeasible", "front"]
+
+
+def test_what_breaks_a_rule_beats_nothing(made: Store) -> None:
+    study = add_study(made, rules=["params_m <= 1.1"])
+    add_trial(made, study, accuracy=0.5, ms=10.0, name="fastvit_t8")
+    add_trial(made, study, accuracy=0.9, ms=5.0)  # 1.125 M
+    view = study_view(made, "made")
+    assert [trial.number for trial in view.front] == [0]
+    assert reference_verdicts(view)[0].dominated_by == ()
+    assert "breaks the rule" in dict(trial_rows(view.trials[1]))
 
 
 def test_empty_and_failed_studies_have_no_front(made: Store) -> None:
