@@ -1,6 +1,6 @@
 // The best share of some trials.
 
-const ORDER = ["front", "dominated", "early", "incomplete", "failed"];
+const ORDER = ["front", "dominated", "infeasible", "early", "incomplete", "failed"];
 
 // So many per cent of the rows: the whole front, then those of the top rung, then the rest, each by the first objective.
 export function bestShare(study, rows, percent) {

@@ -4,6 +4,7 @@ import { drawFronts, drawRanks } from "./comparecharts.js";
 import { card, choice, h, labelled, put, table } from "./dom.js";
 import { message } from "./empty.js";
 import { count, figure, NONE } from "./format.js";
+import { Latest } from "./latest.js";
 
 const WINNERS = { first: "first", second: "second", equal: "equal", null: "neither" };
 
@@ -12,12 +13,14 @@ export class CompareView {
   #tools = h("div", { class: "tools controls" });
   #place = h("div");
   #charts = [];
-  // What is shown or on its way, and the promise of it.
+  #latest;
+  // The two that are shown, and the document.
+  #pair = null;
   #shown = null;
-  #loading = null;
 
   constructor(root, page) {
     this.#page = page;
+    this.#latest = new Latest(() => page.redraw("compare"));
     root.append(this.#tools, this.#place);
     new ResizeObserver(() => this.#resized()).observe(this.#place);
   }
@@ -44,23 +47,33 @@ export class CompareView {
         ),
       );
     }
-    // The fronts of a running study move: it is compared anew when its front has changed.
-    const key = [id, other?.id, study.front.join()].join();
-    if (this.#shown !== key) {
-      this.#shown = key;
-      this.#loading = this.#load(key, source.compare(id, other?.id ?? null));
+    // Running studies move: they are compared anew when trials of either have.
+    const told = [study.info.status, JSON.stringify(study.counts), study.front.join(), study.baselines?.trials.version];
+    const subject = [id, other?.id].join();
+    const key = [subject, ...told, other?.status, JSON.stringify(other?.counts)].join();
+    if (this.#pair !== subject) {
+      [this.#pair, this.#shown, this.#charts] = [subject, null, []];
+      put(this.#place);
     }
-    await this.#loading;
+    await this.#latest.want(
+      { subject, key },
+      () => source.compare(id, other?.id ?? null),
+      (found, problem) => (problem ? this.#say(problem) : this.#take(found)),
+    );
     this.#page.whenDrawn("compare");
   }
 
-  async #load(key, answer) {
-    try {
-      const found = await answer;
-      if (this.#shown === key) await this.#show(found);
-    } catch (error) {
-      if (this.#shown === key) put(this.#place, message("Not compared", error.message, null));
-    }
+  #say({ message: text }) {
+    [this.#shown, this.#charts] = [null, []];
+    put(this.#place, message("Not compared", text, null));
+  }
+
+  // Charts that would be the same are left alone, with their zoom.
+  async #take(found) {
+    const told = JSON.stringify(found);
+    if (this.#shown === told) return;
+    this.#shown = told;
+    await this.#show(found);
   }
 
   #resized() {
@@ -71,6 +84,7 @@ export class CompareView {
   // Draws anew the next time: the colours have changed.
   forget() {
     this.#shown = null;
+    this.#latest.forget();
   }
 
   async #show(found) {

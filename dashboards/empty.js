@@ -46,7 +46,7 @@ export function withoutStudy({ hasAnswered, studies, problem }) {
 
 // The same for views that show every trial there is, whatever it has.
 export function emptyRows(element, page, rows) {
-  const { trials } = page.study;
+  const { trials, counts } = page.study;
   show(element, rows.length === 0);
   if (rows.length) return false;
   if (trials.length)
@@ -54,7 +54,7 @@ export function emptyRows(element, page, rows) {
       element,
       message(
         "No trial passes the filter",
-        `${count(trials.length, "trial")} ${trials.length === 1 ? "is" : "are"} hidden.`,
+        `${count(counts.tried, "trial")} ${counts.tried === 1 ? "is" : "are"} hidden.`,
         page.clearButton(),
       ),
     );

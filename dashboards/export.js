@@ -1,65 +1,69 @@
 // What leaves the page: data as CSV and JSON, figures as PNG and SVG, and the whole page as one file.
 
 import { chartImage } from "./charts.js";
-import { button, card, h, put } from "./dom.js";
+import { csv } from "./csv.js";
+import { button, card, h, put, putKept } from "./dom.js";
+import { grouped } from "./format.js";
+import { Latest } from "./latest.js";
 import { download } from "./saving.js";
 import { commandLine } from "./trial.js";
 
 export class ExportView {
   #page;
   #place = h("div", { class: "cards" });
-  #shown = null;
+  #told = h("div", { class: "cards" });
+  #study = null;
+  #latest;
 
   constructor(root, page) {
     this.#page = page;
-    root.append(this.#place);
+    this.#latest = new Latest(() => page.redraw("export"));
+    root.append(this.#place, this.#told);
   }
 
   async draw() {
     const { study, source } = this.#page;
-    if (this.#shown === study.info.id) {
-      this.#page.whenDrawn("export");
-      return;
+    if (this.#study !== study) {
+      this.#study = study;
+      this.#latest.forget();
+      put(this.#told);
+      delete this.#told.dataset.key;
+      put(this.#place, this.#data(), this.#figures(), this.#address());
     }
-    this.#shown = study.info.id;
-    put(
-      this.#place,
-      this.#data(),
-      this.#figures(),
-      card(
-        "As it is shown now",
-        h(
-          "p",
-          null,
-          button("Copy the address", () => this.#page.copy(location.href)),
-        ),
-        h("p", { class: "note" }, "The address holds the study, the axes, the filter and the selection."),
-      ),
-    );
     this.#page.whenDrawn("export");
-    try {
-      const told = await source.study(study.info.id);
-      this.#place.append(
-        card(
-          "Commands",
-          Object.entries(told.commands).map(([name, command]) => commandLine(name, command, this.#page)),
-        ),
-        ...(told.verdicts.length
-          ? [
-              card(
-                "Published networks tried here",
-                h(
-                  "ul",
-                  { class: "plain-list" },
-                  told.verdicts.map((each) => h("li", null, each.text)),
-                ),
-              ),
-            ]
-          : []),
-      );
-    } catch (error) {
-      this.#page.fail(error);
-    }
+    // Commands and verdicts follow the study.
+    const { id, status } = study.info;
+    const key = [id, status, study.front.join(), JSON.stringify(study.counts), study.baselines?.study.id].join();
+    await this.#latest.want(
+      { subject: id, key },
+      () => source.study(id),
+      (told, problem) => (problem ? this.#page.fail(problem) : this.#tell(told)),
+    );
+  }
+
+  #tell(told) {
+    // Whoever chose another study meanwhile has its page drawn next.
+    if (told.id !== this.#page.study?.info.id) return;
+    putKept(this.#told, JSON.stringify([told.id, told.commands, told.verdicts]), this.#commands(told), verdicts(told));
+  }
+
+  #commands({ commands }) {
+    return card(
+      "Commands",
+      Object.entries(commands).map(([name, command]) => commandLine(name, command, this.#page)),
+    );
+  }
+
+  #address() {
+    return card(
+      "As it is shown now",
+      h(
+        "p",
+        null,
+        button("Copy the address", () => this.#page.copy(location.href)),
+      ),
+      h("p", { class: "note" }, "The address holds the study, the axes, the filter and the selection."),
+    );
   }
 
   #data() {
@@ -71,7 +75,9 @@ export class ExportView {
       h(
         "p",
         null,
-        button("The trials shown, as CSV", () => download(`${name}-shown.csv`, csv(study, this.#page.rows()))),
+        button("The trials shown, as CSV", () =>
+          download(`${name}-shown.csv`, csv(this.#page.study, this.#page.rows(), partOf(this.#page))),
+        ),
       ),
       h("p", { class: "note" }, "What the filter leaves, in the order of their numbers."),
     ];
@@ -90,7 +96,7 @@ export class ExportView {
         "p",
         null,
         button("Everything in this file, as JSON", () =>
-          download(`${name}.json`, new Blob([JSON.stringify(columns(study))], { type: "application/json" })),
+          download(`${name}.json`, new Blob([JSON.stringify(columns(this.#page))], { type: "application/json" })),
         ),
       ),
       own,
@@ -137,35 +143,30 @@ export async function imagesOf(view, name, format) {
   return images;
 }
 
-// A cell that begins like a formula is kept from being one where a spreadsheet opens it.
-function csv(study, rows) {
-  const { trials } = study;
-  const names = [
-    "number",
-    "kind",
-    "name",
-    "status",
-    "source",
-    "rung",
-    "images",
-    ...study.figures.map((each) => each.name),
-    ...study.choices.map((each) => each.name),
-    "reason",
-  ];
-  const cell = (value) => {
-    if (value === null) return "";
-    if (typeof value === "number") return String(value);
-    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-  };
-  const lines = rows.map((row) => names.map((name) => cell(trials.value(row, name))).join(","));
-  return new Blob([[names.map(cell).join(","), ...lines].join("\n"), "\n"], { type: "text/csv" });
+function verdicts({ verdicts: told }) {
+  if (!told.length) return null;
+  const items = told.map((each) => h("li", null, each.text));
+  return card("Published networks tried here", h("ul", { class: "plain-list" }, items));
 }
 
-function columns(study) {
+// What a part of a study's trials is a part of; null: it is all of them.
+function partOf({ study, source }) {
+  if (study.isWhole) return null;
+  const where = source.isLive ? "on the page" : "in the file";
+  return (
+    `${grouped(study.trials.length)} of ${grouped(study.counts.tried)} trials were ${where} that this is from: the front ` +
+    "whole, the others evenly chosen"
+  );
+}
+
+function columns(page) {
+  const { study, source } = page;
   const { trials } = study;
   return {
     study: study.info,
+    part: partOf(page),
+    notes: source.notes,
+    counts: study.counts,
     objectives: study.objectives,
     front: study.front,
     hypervolume: study.hypervolume,

@@ -11,13 +11,15 @@ export class Follower {
   #told;
   #timer = null;
   #quiet = 0;
+  // While paused: an answer with the cursor that it was asked with.
   #pending = null;
   #round = 0;
   #isAsking = false;
   isPaused = false;
   error = null;
 
-  // `told` has `changed(answer)`, and `state()` for pause, errors and what waits.
+  // `told` has `question()`, which part of the study is needed; `changed(answer, question)`; and `state()` for pause,
+  // errors and what waits.
   constructor(source, told) {
     this.#source = source;
     this.#told = told;
@@ -31,12 +33,13 @@ export class Follower {
     this.#quiet = 0;
     this.#pending = null;
     this.isPaused = false;
+    this.error = null;
     this.#soon(RUNNING_MS);
   }
 
   // How many trials are new or changed since the pause began.
   get waiting() {
-    return this.#pending?.rows?.number.length ?? 0;
+    return this.#pending?.answer.rows?.number.length ?? 0;
   }
 
   pause() {
@@ -46,9 +49,10 @@ export class Follower {
 
   resume() {
     this.isPaused = false;
-    const answer = this.#pending;
+    const held = this.#pending;
     this.#pending = null;
-    if (answer) this.#told.changed(answer);
+    // What was asked for anew in the meantime is newer.
+    if (held && held.cursor === this.#study?.cursor) this.#told.changed(held.answer, held.question);
     this.#told.state();
   }
 
@@ -63,13 +67,14 @@ export class Follower {
   // While paused the question stays the same, so that the answer is all that has changed since the pause began.
   async #ask(round) {
     const [study, cursor, before] = [this.#study, this.#study.cursor, this.error];
+    const question = this.#told.question();
     let answer = null;
     this.#isAsking = true;
     try {
-      answer = await this.#source.points(study.info.id, { after: cursor });
-      this.error = null;
+      answer = await this.#source.points(study.info.id, { ...question, after: cursor });
+      if (round === this.#round) this.error = null;
     } catch (error) {
-      this.error = error;
+      if (round === this.#round) this.error = error;
     }
     this.#isAsking = false;
     // Another study, or the same one read anew in the meantime: this answer is of the past.
@@ -78,8 +83,8 @@ export class Follower {
       return;
     }
     this.#quiet = answer ? 0 : this.#quiet + 1;
-    if (answer && this.isPaused) this.#pending = answer;
-    else if (answer) this.#told.changed(answer);
+    if (answer && this.isPaused) this.#pending = { answer, question, cursor };
+    else if (answer) this.#told.changed(answer, question);
     if (answer || before?.message !== this.error?.message) this.#told.state();
     const isIdle = this.#quiet > QUIET_AFTER && (this.error !== null || study.info.status !== "running");
     this.#soon(isIdle ? IDLE_MS : RUNNING_MS);

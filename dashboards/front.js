@@ -34,7 +34,7 @@ export class FrontView {
     this.#chart = new FrontChart(page, {
       budget: (axis, value, isDone) => this.#budgetMoved(axis, value, isDone),
       placed: () => this.#placed(),
-      zoomed: (query) => this.#zoomed(query),
+      zoomed: (ends) => this.#zoomed(ends),
       loaded: () => this.draw(),
     });
     this.#parts = [this.#tools, this.#chart.frame, this.#under, this.#legend, this.#notes, this.#pairs];
@@ -73,10 +73,10 @@ export class FrontView {
       budget: (name, value) => this.#setBudget(name, value),
     };
     drawTools(this.#tools, this.#page, { x, y, options, mode: this.#mode }, acts);
-    put(this.#legend, legend(study, groups, options));
+    put(this.#legend, legend(study, groups, options, this.#page.shownCounts()));
     put(
       this.#notes,
-      notes(this.#page, options, {
+      notes(this.#page, groups, options, {
         published: this.#published,
         showAnyway: () => this.#change(() => (this.#isAnyway = true)),
         setDevice: (device) => this.#change(() => (this.#device = device)),
@@ -133,6 +133,7 @@ export class FrontView {
       stopped: get("stopped"),
       intervals: get("intervals"),
       measured: get("measured"),
+      isElsewhere: Boolean(study.baselines) && !study.baselines.is_comparable,
       isHidden,
       isNormalised: anchor !== null,
       wantsPublished: get("published"),
@@ -168,10 +169,10 @@ export class FrontView {
   }
 
   // After a zoom into a thinned cloud the server is asked for more of it.
-  #zoomed(query) {
+  #zoomed(ends) {
     if (!this.#page.study) return;
     const { x, y } = this.axes();
-    if (!this.#options(x, y).isNormalised) this.#page.askAnew({ x: x.name, y: y.name, ...query });
+    if (!this.#options(x, y).isNormalised) this.#page.zoomed(ends);
   }
 
   #change(apply) {

@@ -23,7 +23,7 @@ export class FrontChart {
   #settling = null;
   #loading = null;
 
-  // `acts`: `budget(axis, value, isDone)`, a line was moved; `placed()`, the axes are others now; `zoomed(query)`, a zoom
+  // `acts`: `budget(axis, value, isDone)`, a line was moved; `placed()`, the axes are others now; `zoomed(ends)`, a zoom
   // has settled; `loaded()`, plotly.js has come.
   constructor(page, acts) {
     [this.#page, this.#acts] = [page, acts];
@@ -136,10 +136,10 @@ export class FrontChart {
     this.#acts.placed();
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => {
-      const { window, log } = windowOf(this.#overlay.axes);
+      const window = windowOf(this.#overlay.axes);
       if (window === this.#window) return;
       this.#window = window;
-      this.#acts.zoomed({ ...(log && { log }), ...(window !== WHOLE && { window }) });
+      this.#acts.zoomed(window === WHOLE ? "" : window);
     }, SETTLED_MS);
   }
 
@@ -149,10 +149,9 @@ export class FrontChart {
   }
 }
 
-// The part of the plane that a chart shows, and which of its axes are logarithmic, as the server is asked.
+// The part of the plane that a chart shows, as the server is asked.
 function windowOf({ x, y }) {
   const ends = ({ range, type, autorange }) =>
     autorange ? ["", ""] : [...range].sort((a, b) => a - b).map((end) => (type === "log" ? 10 ** end : end));
-  const log = [x.type === "log" && "x", y.type === "log" && "y"].filter(Boolean).join();
-  return { window: [...ends(x), ...ends(y)].join(), log };
+  return [...ends(x), ...ends(y)].join();
 }

@@ -1,5 +1,6 @@
 // Below the front: what each mark means and how many there are, and all that has to be said about what is drawn.
 
+import { drawnOf } from "./counts.js";
 import { button, check, choice, h, labelled, s } from "./dom.js";
 import { count, figure, grouped as thousands, listed } from "./format.js";
 import { isPublished, publishedDevices } from "./published.js";
@@ -16,8 +17,11 @@ const GLYPHS = {
   attained: () => s("path", { d: "M1 12 H6 V6 H13 V2", class: "stroke" }),
 };
 
-// Entries of the legend, those without points left out.
-export function legend(study, groups, options) {
+// Kinds of trials that can be switched off, and by what.
+const SWITCHES = { dominated: "dominated", early: "stopped" };
+
+// Entries of the legend with how many there are (`counts`, by kind, of the database; null while not known), those without points left out.
+export function legend(study, groups, options, counts) {
   const entry = (kind, text) =>
     h(
       "li",
@@ -25,20 +29,17 @@ export function legend(study, groups, options) {
       s("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, GLYPHS[kind]()),
       text,
     );
-  const dominated =
-    study.thinning && study.thinning.shown < study.thinning.dominated
-      ? `${thousands(groups.dominated.length)} of ${thousands(study.thinning.dominated)}`
-      : thousands(groups.dominated.length);
+  const of = (kind) => drawnOf(groups[kind].length, counts?.[kind], thousands);
   const figures = options.size ? study.figure(options.size) : null;
   return [
-    entry("front", `front ${groups.front.length}`),
+    entry("front", `front ${of("front")}`),
     study.attainment(options.x, options.y) && entry("attained", "attained"),
-    groups.dominated.length > 0 && entry("dominated", `dominated ${dominated}`),
-    groups.early.length > 0 && entry("early", `stopped early ${thousands(groups.early.length)} (fewer pictures seen)`),
-    groups.infeasible.length > 0 && entry("infeasible", `breaks a rule ${thousands(groups.infeasible.length)}`),
+    groups.dominated.length > 0 && entry("dominated", `dominated ${of("dominated")}`),
+    groups.early.length > 0 && entry("early", `stopped early ${of("early")} (fewer pictures seen)`),
+    groups.infeasible.length > 0 && entry("infeasible", `breaks a rule ${of("infeasible")}`),
     [...groups.front, ...groups.dominated].some((row) => study.trials.columns.name[row]) &&
       entry("reference", "published networks tried as candidates"),
-    options.measured && study.baselines && !options.isHidden && entry("measured", "baselines, measured here"),
+    options.measured && study.baselines && !options.isHidden && entry("measured", `baselines, measured ${options.isElsewhere ? "elsewhere" : "here"}`),
     options.published.length > 0 && entry("published", "published, elsewhere"),
     figures &&
       h(
@@ -60,11 +61,11 @@ export function legend(study, groups, options) {
 }
 
 // Sentences below the legend.
-export function notes(page, options, { published, showAnyway, setDevice }) {
+export function notes(page, groups, options, { published, showAnyway, setDevice }) {
   const { study } = page;
   const all = [];
-  if (study.thinning && study.thinning.shown < study.thinning.dominated)
-    all.push(h("p", { class: "note", id: "thinning" }, study.thinning.text));
+  const thinned = thinnedText(page, groups, options);
+  if (thinned) all.push(h("p", { class: "note", id: "thinning" }, thinned));
   if (!study.front.length)
     all.push(
       h("p", { class: "note" }, "Nothing has reached the top rung yet; tick “stopped early” to see what was tried."),
@@ -90,6 +91,20 @@ export function notes(page, options, { published, showAnyway, setDevice }) {
   if (options.isHidden) all.push(incomparable(study, showAnyway));
   if (options.wantsPublished) all.push(...publishedNotes(page, options, published, setDevice));
   return all;
+}
+
+// What is not drawn because it would be too much; empty where all is.
+function thinnedText(page, groups, options) {
+  const { study, source } = page;
+  if (study.isWhole && !study.drawn) return "";
+  const counts = page.shownCounts();
+  if (!counts) return "";
+  const kinds = { dominated: "dominated trials", early: "trials stopped early", infeasible: "trials that break a rule" };
+  const told = Object.entries(kinds)
+    .filter(([kind]) => options[SWITCHES[kind]] !== false && groups[kind].length < counts[kind])
+    .map(([kind, name]) => `${thousands(groups[kind].length)} of ${thousands(counts[kind])} ${name}`);
+  const rest = source.isLive || study.isWhole ? "" : `. ${source.notes[0]}`;
+  return told.length ? `front complete; ${told.join(" and ")} shown, evenly over the plane${rest}` : "";
 }
 
 function incomparable({ baselines }, showAnyway) {
@@ -138,9 +153,9 @@ function publishedNotes(page, options, published, setDevice) {
 // What is told of a baseline under the pointer.
 export function baselineText(study, kind, given) {
   if (kind === "published") return given;
-  const { trials } = study.baselines;
+  const { trials, is_comparable: isHere } = study.baselines;
   const figures = study.figures
     .filter((each) => trials.value(given, each.name) !== null)
     .map((each) => `${each.short} ${figure(trials.value(given, each.name))} ${each.unit}`.trim());
-  return `${trials.columns.name[given] ?? trials.label(given)}, measured here: ${figures.join(", ")}`;
+  return `${trials.columns.name[given] ?? trials.label(given)}, measured ${isHere ? "here" : "elsewhere"}: ${figures.join(", ")}`;
 }

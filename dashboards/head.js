@@ -14,7 +14,8 @@ const TITLES = {
   runners: "Runners",
   export: "Export",
 };
-const QUIET_S = 120;
+// What is told of a search that should go on.
+const LIVES = { running: "● live", silent: "silent", gone: "process gone" };
 const TYPED_MS = 150;
 
 const find = (id) => document.getElementById(id);
@@ -66,16 +67,14 @@ export class Head {
         ? `paused${follower.waiting ? ` – ${count(follower.waiting, "new", "new")}` : ""}`
         : follower.error
           ? "no answer"
-          : study?.info.status === "running"
-            ? "● live"
-            : "live";
+          : (LIVES[study?.life] ?? "live");
     element.textContent = text;
     element.disabled = !source.isLive;
     element.setAttribute("aria-pressed", String(follower.isPaused));
     element.title = follower.isPaused
       ? "show what is new, and follow again (p)"
       : "pause (p): nothing moves until you go on";
-    element.classList.toggle("waiting", Boolean(follower.isPaused || follower.error));
+    element.classList.toggle("waiting", Boolean(follower.isPaused || follower.error || study?.life === "gone" || study?.life === "silent"));
   }
 
   drawTheme(name) {
@@ -96,7 +95,7 @@ export class Head {
 
   #drawStudies(studies, study) {
     const element = find("study");
-    const key = JSON.stringify([studies.map((each) => [each.name, each.status]), study?.info.name]);
+    const key = JSON.stringify([studies.map((each) => [each.name, each.status, each.is_driven]), study?.info.name]);
     if (element.dataset.key === key || document.activeElement === element) return;
     element.dataset.key = key;
     const rest = (each) => (each.baselines_of === null ? "" : ", baselines");
@@ -106,7 +105,7 @@ export class Head {
         h(
           "option",
           { value: each.name, selected: each.name === study?.info.name },
-          `${each.name} (${each.status}${rest(each)})`,
+          `${each.name} (${each.is_driven === false ? "process gone" : each.status}${rest(each)})`,
         ),
       ),
     );
@@ -121,16 +120,15 @@ export class Head {
       return;
     }
     const { info, pace, counts } = study;
-    const isSilent = info.status === "running" && study.idleSeconds > QUIET_S && this.#page.source.isLive;
-    chip.className = `chip ${isSilent ? "warn" : info.status}`;
-    chip.textContent = isSilent ? "running, but silent" : info.status;
-    chip.title = [
-      info.reason,
-      isSilent &&
-        `nothing was written for ${grouped(study.idleSeconds)} s; if its process is gone: bench search --resume ${info.name}`,
-    ]
-      .filter(Boolean)
-      .join("; ");
+    const { life } = study;
+    const silence = `nothing was written for ${grouped(study.idleSeconds)} s`;
+    const told = {
+      silent: ["running, but silent", `${silence}; if its process is gone: bench search --resume ${info.name}`],
+      gone: ["process gone", `it never said that it ended; ${silence}; go on with: bench search --resume ${info.name}`],
+    }[life];
+    chip.className = `chip ${told ? "warn" : info.status}`;
+    chip.textContent = told ? told[0] : info.status;
+    chip.title = [info.reason, told?.[1]].filter(Boolean).join("; ");
     const facts = [
       ["done", `${grouped(pace.done)} of ${grouped(pace.budget)}`],
       ["running", pace.running > 0 ? grouped(pace.running) : null],
@@ -152,18 +150,11 @@ export class Head {
     const { state, study, selection } = this.#page;
     const input = find("filter");
     if (document.activeElement !== input) input.value = state.get("filter");
-    const rows = study ? this.#page.rows().length : 0;
     const note = find("filter-note");
-    note.textContent =
-      selection.error ??
-      (study && rows < study.trials.length
-        ? `${grouped(rows)} of ${count(study.trials.length, "trial")}`
-        : study
-          ? count(rows, "trial")
-          : "");
+    note.textContent = study ? this.#passing(study) : "";
     note.classList.toggle("wrong", selection.error !== null);
     input.setAttribute("aria-invalid", String(selection.error !== null));
-    const numbers = selection.numbers;
+    const { numbers } = selection;
     const tools = find("picked-tools");
     find("picked").textContent = numbers ? `${grouped(numbers.size)} selected` : "";
     const isCut = state.get("keep") !== null || state.get("drop") !== null;
@@ -182,5 +173,18 @@ export class Head {
     );
     // The button that was pressed may be gone with what it was for.
     if (isHeld && !tools.contains(document.activeElement)) (tools.firstElementChild ?? input).focus();
+  }
+
+  // How many trials pass the filter, of all that the database has.
+  #passing(study) {
+    const rows = this.#page.rows().length;
+    const { error } = this.#page.selection;
+    if (error !== null) return error;
+    const counts = this.#page.shownCounts();
+    const { tried } = study.counts;
+    if (counts) return counts.tried < tried ? `${grouped(counts.tried)} of ${count(tried, "trial")}` : count(tried, "trial");
+    return this.#page.source.isLive
+      ? `counting in ${count(tried, "trial")} ...`
+      : `${grouped(rows)} of the ${count(study.trials.length, "trial")} in this file, which are of ${grouped(tried)}`;
   }
 }

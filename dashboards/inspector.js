@@ -7,6 +7,7 @@ import { grouped, interval, percent } from "./format.js";
 const KINDS = {
   front: "on the front",
   dominated: "dominated",
+  infeasible: "breaks a rule",
   early: "stopped early",
   incomplete: "not complete",
   failed: "failed",

@@ -6,19 +6,19 @@ import { clock, figure, grouped, NONE } from "./format.js";
 // How far the search is and how fast.
 export function paceCard(study) {
   const { pace, info, counts } = study;
-  const isRunning = info.status === "running";
-  const kinds = ["front", "dominated", "early", "incomplete", "infeasible"].filter((kind) => counts[kind] > 0);
+  const isRunning = info.status === "running" && study.life !== "gone";
+  const kinds = ["front", "dominated", "infeasible", "early", "incomplete"].filter((kind) => counts[kind] > 0);
   return card(
     "Pace",
     pairs([
-      ["status", info.status],
+      ["status", { gone: "running, but its process has gone", silent: "running, but silent" }[study.life] ?? info.status],
       ["first results", `${grouped(pace.done)} of ${grouped(pace.budget)}`],
       ["running", isRunning ? grouped(pace.running) : null],
       ["failed", grouped(pace.failed)],
       ["throughput", isRunning ? (pace.per_hour === null ? NONE : `${figure(pace.per_hour, 3)} an hour`) : null],
       [isRunning ? "time so far" : "time", clock(pace.seconds)],
       ["expected end", isRunning ? (pace.seconds_left === null ? NONE : `in ${clock(pace.seconds_left)}`) : null],
-      ["last heard of", isRunning && study.idleSeconds > 60 ? `${clock(study.idleSeconds)} ago` : null],
+      ["last heard of", info.status === "running" && study.idleSeconds > 60 ? `${clock(study.idleSeconds)} ago` : null],
       ["hypervolume", study.hypervolume === null ? NONE : figure(study.hypervolume, 5)],
       [
         "worst corner",

@@ -1,11 +1,13 @@
 // The page as a whole: holds the study, and tells the views when to draw.
 
+import { shownCounts } from "./counts.js";
 import { Details } from "./details.js";
 import { button } from "./dom.js";
 import { Follower } from "./follow.js";
 import { listed, percent } from "./format.js";
 import { baselineText } from "./frontnotes.js";
 import { Head } from "./head.js";
+import { Holding } from "./holding.js";
 import { Inspector } from "./inspector.js";
 import { showHelp, startKeys } from "./keys.js";
 import { startLinks } from "./links.js";
@@ -18,7 +20,6 @@ import { Study } from "./study.js";
 import { startTheme } from "./theme.js";
 
 const STUDIES_MS = 4000;
-const MOST_KEPT = 200;
 
 // What all views share: the study, the state, the selection, and the trial that is pointed at.
 export class Page {
@@ -38,6 +39,9 @@ export class Page {
   #stage;
   #details;
   #timer = null;
+  #holding = new Holding(this);
+  // Rises with each study that is chosen: what an older choice led to is dropped when it comes.
+  #opening = 0;
 
   constructor(source) {
     this.source = source;
@@ -52,7 +56,11 @@ export class Page {
     this.#details = new Details(source);
     this.#inspector = new Inspector(document.getElementById("inspector"), this);
     this.#stage = new Stage(this, () => this.#drawFrame());
-    this.#follower = new Follower(source, { changed: (answer) => this.#changed(answer), state: () => this.#live() });
+    this.#follower = new Follower(source, {
+      question: () => this.#holding.question(),
+      changed: (answer, asked) => this.#changed(answer, asked),
+      state: () => this.#live(),
+    });
     this.state.listen((changed) => this.#stateChanged(changed));
     startLinks(this.state);
     startKeys(moves(this, { help: () => this.#help(), pause: () => this.#pause(), whole: () => this.#stage.reset() }));
@@ -60,8 +68,11 @@ export class Page {
 
   // Reads the studies, then the one that the address or the server names; again while there are none.
   async start() {
+    const turn = (this.#opening += 1);
     try {
       const { studies, chosen } = await this.source.studies();
+      // Another study was chosen meanwhile, which is read by now.
+      if (turn !== this.#opening) return;
       this.studies = studies;
       this.hasAnswered = true;
       this.problem = null;
@@ -69,10 +80,11 @@ export class Page {
       const found = wanted ? studies.find((each) => each.name === wanted) : studies.find((each) => each.id === chosen);
       if (wanted && !found && studies.length)
         this.problem = `no study ${wanted}; known: ${listed(studies.map((each) => each.name))}; choose one above`;
-      if (found && found.id !== this.study?.info.id) await this.#openStudy(found.id);
+      if (found && found.id !== this.study?.info.id) await this.#openStudy(found.id, turn);
     } catch (error) {
-      this.fail(error);
+      if (turn === this.#opening) this.fail(error);
     }
+    if (turn !== this.#opening) return;
     this.redraw();
     this.#later();
   }
@@ -80,6 +92,11 @@ export class Page {
   // Rows of the trials that are shown.
   rows() {
     return this.selection.rows(this.study.trials);
+  }
+
+  // How many trials of each kind these are, in the database; null while that is not known.
+  shownCounts() {
+    return shownCounts(this.study, this.selection, this.state);
   }
 
   // Draws what is looked at; where a view is named, only if it is that one.
@@ -122,20 +139,9 @@ export class Page {
     return this.#stage.images(name, format);
   }
 
-  // Asks for the study anew, for other dominated trials than those that are held.
-  async askAnew(query) {
-    const { thinning, counts, trials, info } = this.study;
-    const isWhole = counts.tried <= trials.length && !(thinning && thinning.shown < thinning.dominated);
-    if (!this.source.isLive || isWhole) return;
-    const wanted = [...(this.selection.numbers ?? []), ...(this.focus === null ? [] : [this.focus])];
-    try {
-      const answer = await this.source.points(info.id, { ...query, ...kept(wanted) });
-      if (answer.study.id !== this.study?.info.id) return;
-      this.study.take(answer);
-      this.redraw();
-    } catch (error) {
-      this.fail(error);
-    }
+  // A zoom into these axes, `x0,x1,y0,y1`; empty: the whole plane.
+  zoomed(ends) {
+    this.#holding.zoom(ends);
   }
 
   forgetFresh() {
@@ -158,15 +164,20 @@ export class Page {
     this.announce("copied");
   }
 
-  async #openStudy(id) {
-    const answer = await this.source.points(id, kept(this.selection.numbers ?? []));
-    this.study = new Study(answer);
+  async #openStudy(id, turn) {
+    this.#holding.begin();
+    const asked = this.#holding.question();
+    const answer = await this.source.points(id, asked);
+    if (turn !== this.#opening) return;
+    this.study = new Study(answer, this.source.isLive);
+    this.#holding.answered(asked);
     this.fresh = new Set();
     this.focus = this.state.get("trial");
     this.#details.forget();
     this.selection.forget();
     this.state.settle(this.study.info.name);
     this.#follower.follow(this.study);
+    this.#holding.fill();
   }
 
   #later() {
@@ -181,23 +192,27 @@ export class Page {
     }
     try {
       if (!document.hidden) this.studies = (await this.source.studies()).studies;
+      // A search that has died says nothing: time alone tells.
       this.#head.draw();
+      this.#live();
     } catch {
       // The follower tells of a server that is gone.
     }
     this.#later();
   }
 
-  #changed(answer) {
+  #changed(answer, asked) {
     const { study } = this;
     const before = { front: study.front.join(), hypervolume: study.hypervolume };
     const added = study.take(answer);
-    if (!answer.is_whole) this.fresh = new Set(added);
+    if (answer.is_whole) this.#holding.answered(asked);
+    else this.fresh = new Set(added);
     if (study.front.join() !== before.front) {
       const gain = before.hypervolume ? study.hypervolume / before.hypervolume - 1 : null;
       this.announce(`front now ${study.front.length}${gain ? `, hypervolume ${percent(gain, 1)}` : ""}`);
     }
     this.redraw();
+    this.#holding.fill();
   }
 
   #drawFrame() {
@@ -209,6 +224,7 @@ export class Page {
   #stateChanged(changed) {
     if (changed.has("study")) {
       this.study = null;
+      this.problem = null;
       this.#follower.follow(null);
       this.start();
       return;
@@ -220,6 +236,7 @@ export class Page {
     }
     if (changed.has("trial") && this.state.get("trial") !== null) this.focus = this.state.get("trial");
     this.redraw();
+    this.#holding.fill();
   }
 
   #live() {
@@ -238,10 +255,4 @@ export class Page {
     showHelp(document.getElementById("keys"));
     return true;
   }
-}
-
-// A question for some trials to be among the rows, whatever is thinned.
-function kept(numbers) {
-  const wanted = [...new Set(numbers)].slice(0, MOST_KEPT);
-  return wanted.length ? { keep: wanted.join() } : {};
 }

@@ -65,8 +65,10 @@ export class ParallelView {
     if (isEmpty) return;
     this.#rows = bestShare(study, all, state.get("top"));
     this.#axes = makeAxes(study, this.#rows, { logs: state.get("log"), hasConstant: state.get("constant") });
+    const tried = this.#page.shownCounts()?.tried ?? null;
+    const thin = tried !== null && all.length < tried ? ` of ${count(tried, "trial")}, the front whole` : "";
     this.#note.textContent =
-      `${count(this.#rows.length, "line")}; the better end of a figure is up, and below an axis a word does not apply. ` +
+      `${count(this.#rows.length, "line")}${thin}; the better end of a figure is up, and below an axis a word does not apply. ` +
       "Drag along an axis to select, with Shift for a further range; a click on it clears it.";
     this.#canvas.setAttribute(
       "aria-label",

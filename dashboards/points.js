@@ -28,7 +28,7 @@ export function grouped(study, rows, { x, y, dominated, stopped }) {
     if (study.trials.value(row, x) === null || study.trials.value(row, y) === null) continue;
     const kind = columns.kind[row];
     if (drawn && kind !== "front" && !drawn.has(columns.number[row])) continue;
-    if (columns.infeasible[row] && kind !== "failed") groups.infeasible.push(row);
+    if (kind === "infeasible") groups.infeasible.push(row);
     else if (kind === "front") groups.front.push(row);
     else if (kind === "dominated" && dominated) groups.dominated.push(row);
     else if (kind === "early" && stopped) groups.early.push(row);
@@ -155,7 +155,7 @@ function references(study, groups, { x, y, divide }, colours) {
   };
 }
 
-function measured(study, { x, y, divide }, colours) {
+function measured(study, { x, y, divide, isElsewhere }, colours) {
   const { trials } = study.baselines;
   const rows = trials.numbers
     .map((_number, row) => row)
@@ -174,7 +174,7 @@ function measured(study, { x, y, divide }, colours) {
     text: rows.map((row) => escaped(trials.columns.name[row] ?? trials.label(row))),
     textposition: "bottom center",
     textfont: { size: 10.5, color: colours.measured },
-    marker: { symbol: "star", size: 11, color: colours.measured, line: { width: 1, color: colours.page } },
+    marker: { symbol: isElsewhere ? "star-open" : "star", size: 11, color: colours.measured, line: { width: 1, color: colours.page } },
     customdata: rows,
     hoverinfo: "none",
     cliponaxis: false,

@@ -4,6 +4,7 @@ import { drawChart, escaped } from "./charts.js";
 import { button, h, put, putKept, show } from "./dom.js";
 import { message } from "./empty.js";
 import { count } from "./format.js";
+import { Latest } from "./latest.js";
 import { milestonesCard, paceCard, stagesCard } from "./pace.js";
 import { palette } from "./theme.js";
 
@@ -20,10 +21,13 @@ export class ProgressView {
   #chart = h("div", { class: "chart low", "aria-hidden": "true" });
   #empty = h("div", { class: "empty" });
   #facts = h("div", { class: "cards" });
+  // What was read of studies, by id.
   #told = new Map();
+  #latest;
 
   constructor(root, page) {
     this.#page = page;
+    this.#latest = new Latest(() => page.redraw("progress"));
     root.append(this.#tools, this.#empty, this.#chart, this.#facts);
     new ResizeObserver(
       () =>
@@ -162,19 +166,25 @@ export class ProgressView {
     });
   }
 
-  // Strategies and stages are read once a study; they are no part of what is polled.
-  async #load() {
+  // Strategies and stages are no part of what is polled: they are read anew when trials have come to an end, and what
+  // was read before stays until then.
+  #load() {
     const { study, source } = this.#page;
     const { id } = study.info;
-    if (this.#told.has(id)) return;
-    this.#told.set(id, {});
-    try {
-      const [strategies, told] = await Promise.all([source.strategies(id), source.study(id)]);
-      this.#told.set(id, { ...strategies, stage_seconds: told.stage_seconds });
-      this.#page.redraw("progress");
-    } catch (error) {
-      this.#page.fail(error);
-    }
+    const key = JSON.stringify([id, study.pace?.done, study.counts, study.hypervolume]);
+    this.#latest.want(
+      { subject: id, key },
+      () => Promise.all([source.strategies(id), source.study(id)]),
+      (found, problem) => {
+        if (problem) {
+          if (this.#page.study === study) this.#page.fail(problem);
+          return;
+        }
+        const [strategies, { stage_seconds }] = found;
+        this.#told.set(id, { ...strategies, stage_seconds });
+        this.#page.redraw("progress");
+      },
+    );
   }
 }
 

@@ -10,6 +10,7 @@ export class RunnersView {
   #page;
   #place = h("div");
   #timer = null;
+  #isAsking = false;
 
   constructor(root, page) {
     this.#page = page;
@@ -18,14 +19,18 @@ export class RunnersView {
 
   // Read anew while it is looked at: heartbeats are no part of a study.
   async draw() {
-    clearTimeout(this.#timer);
     const { source } = this.#page;
+    // Never a second question before the first is answered, whoever wants to draw.
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     try {
       this.#show(await source.runners());
     } catch (error) {
       put(this.#place, message("Runners are not known", error.message, null));
     }
+    this.#isAsking = false;
     this.#page.whenDrawn("runners");
+    clearTimeout(this.#timer);
     if (source.isLive) this.#timer = setTimeout(() => this.#again(), EVERY_MS);
   }
 

@@ -27,13 +27,18 @@ export class Selection {
       return last.rows;
     const { test, error } = parseFilter(text, trials);
     this.#error = error;
-    const rows = [];
+    const [rows, dropped] = [[], []];
     for (let row = 0; row < trials.length; row += 1) {
       const number = trials.numbers[row];
-      if ((keep === null || keep.has(number)) && !drop?.has(number) && test(row)) rows.push(row);
+      if ((keep === null || keep.has(number)) && test(row)) (drop?.has(number) ? dropped : rows).push(row);
     }
-    this.#shown = { trials, version: trials.version, text, keep, drop, rows };
+    this.#shown = { trials, version: trials.version, text, keep, drop, rows, dropped };
     return rows;
+  }
+
+  // Rows that Exclude alone has left out, after `rows`.
+  get dropped() {
+    return this.#shown?.dropped ?? [];
   }
 
   // What is wrong with the filter's text, after `rows`.

@@ -3,7 +3,9 @@
 import { Trials } from "./trials.js";
 
 // How far a trial has come: what rises is new on the front's chart.
-const RANKS = { early: 1, dominated: 2, front: 2 };
+const RANKS = { early: 1, infeasible: 2, dominated: 2, front: 2 };
+// A search that says nothing for longer may have died.
+const QUIET_S = 120;
 
 export class Study {
   trials = new Trials();
@@ -14,8 +16,12 @@ export class Study {
   #held = {};
   #words = null;
   #choices = null;
+  #isLive;
+  #takenAt = 0;
 
-  constructor(answer) {
+  // `isLive`: whether time goes on since the answer.
+  constructor(answer, isLive) {
+    this.#isLive = isLive;
     this.take(answer);
   }
 
@@ -30,6 +36,7 @@ export class Study {
       this.#held = {};
     }
     Object.assign(this.#held, rest);
+    this.#takenAt = performance.now();
     this.cursor = answer.cursor;
     this.#words = answer.words ?? this.#words;
     this.#choices = answer.choices ?? this.#choices;
@@ -86,8 +93,29 @@ export class Study {
     return this.#held.thinning ?? null;
   }
 
+  // Seconds since anything was heard of the search: nothing new is no answer, so the time since the last one counts.
   get idleSeconds() {
-    return this.#held.idle_seconds;
+    const { idle_seconds: told } = this.#held;
+    return told === null || !this.#isLive ? told : told + (performance.now() - this.#takenAt) / 1000;
+  }
+
+  // The study's status, but "gone" where it is said to run and no process does, and "silent" where that cannot be told
+  // and nothing was heard for long.
+  get life() {
+    const { status, is_driven: isDriven } = this.info;
+    if (status !== "running" || isDriven) return status;
+    if (isDriven === false) return "gone";
+    return this.#isLive && this.idleSeconds > QUIET_S ? "silent" : status;
+  }
+
+  // Whether all trials of the database are held; else the others are thinned.
+  get isWhole() {
+    return this.trials.length >= this.counts.tried;
+  }
+
+  // Counts by kind of all trials that pass a filter, as the server counted them; null: it was not asked.
+  filtered(text) {
+    return this.#held.filtered?.text === text ? this.#held.filtered.counts : null;
   }
 
   // Rows of `trials` that are drawn as points; null: all.

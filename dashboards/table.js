@@ -5,7 +5,7 @@ import { figure, grouped, interval, NONE } from "./format.js";
 import { emptyRows } from "./empty.js";
 
 const ROWS_A_PAGE = 200;
-const KINDS = ["front", "dominated", "early", "incomplete", "failed"];
+const KINDS = ["front", "dominated", "infeasible", "early", "incomplete", "failed"];
 
 export class TableView {
   #page;
@@ -44,8 +44,11 @@ export class TableView {
     this.#drawTools(page, pages);
     if (isEmpty) return;
     const columns = this.#columns();
-    const { thinning } = this.#page.study;
-    const thin = thinning && thinning.shown < thinning.dominated ? `; ${thinning.text}` : "";
+    const all = this.#page.shownCounts()?.tried ?? null;
+    const thin =
+      all !== null && rows.length < all
+        ? `; they are of ${grouped(all)} trials: the front whole, the others evenly chosen, and a filter shows more`
+        : "";
     this.#note.textContent = `rows ${grouped((page - 1) * ROWS_A_PAGE + 1)} to ${grouped((page - 1) * ROWS_A_PAGE + shown.length)} of ${grouped(rows.length)}${thin}`;
     this.#keepFocus(() => {
       put(

@@ -36,9 +36,8 @@ export class TrialView {
       );
       return;
     }
-    // While it runs, its status is part of what is shown.
-    const { trial, status, rung, images, kind } = study.trials.columns;
-    const key = [trial[row], status[row], rung[row], images[row], kind[row]].join();
+    // While it runs all that is known of it may change, and so may the baseline that it is told against.
+    const key = [study.trials.told(row), study.baselines?.trials.version].join();
     if (this.#shown !== key) {
       this.#shown = key;
       this.#loading = this.#load(key, row);
@@ -49,11 +48,13 @@ export class TrialView {
 
   async #load(key, row) {
     const { numbers, columns } = this.#page.study.trials;
+    // Rows are others when the study is read anew.
+    const [number, id] = [numbers[row], columns.trial[row]];
     try {
-      const found = await this.#page.trial(columns.trial[row], true);
+      const found = await this.#page.trial(id, true);
       if (this.#isWanted(key)) this.#show(found);
     } catch (error) {
-      if (this.#isWanted(key)) this.#say(`#${numbers[row]}`, error.message, this.#figures(row));
+      if (this.#isWanted(key)) this.#say(`#${number}`, error.message, this.#figures(number));
     }
   }
 
@@ -73,8 +74,9 @@ export class TrialView {
     this.#root.querySelector("h2").textContent = text;
   }
 
-  #figures(row) {
+  #figures(number) {
     const { study } = this.#page;
+    const row = study.trials.row(number);
     return pairs(
       study.figures.map((each) => [
         each.title,

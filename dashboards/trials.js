@@ -73,6 +73,12 @@ export class Trials {
     return (this.values[name] ?? this.choices[name] ?? this.columns[name])?.[row] ?? null;
   }
 
+  // All that is known of a row, as a text.
+  told(row) {
+    const groups = [this.columns, this.values, this.low, this.high, this.verdict];
+    return JSON.stringify(groups.map((group) => Object.values(group).map((column) => column[row])));
+  }
+
   // What a person calls it.
   label(row) {
     const name = this.columns.name[row];

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from bench.dashboard.choices import ChoiceBook
+from bench.dashboard.driver import is_driven
 from bench.report.points import StudyPoints
 from bench.store import BASELINES, Reader, StudyRecord
 
@@ -64,9 +65,11 @@ class Group:
         baselines_of: id of the study whose baselines the study is; None: it is a search of its own.
         book: of the words of their architectures.
         words: of their sources and verdicts, each with its number.
+        is_driven: whether a process runs the study (`driver.is_driven`).
     """
 
     def __init__(self, study: StudyRecord) -> None:
+        self.is_driven: bool | None = None
         self.lock = threading.RLock()
         self.study = FollowedStudy(study)
         self.baselines: FollowedStudy | None = None
@@ -78,6 +81,7 @@ class Group:
         """Reads what has changed in either; errors as for `FollowedStudy.refresh`."""
         epoch = self.study.epoch
         self.study.refresh(reader)
+        self.is_driven = is_driven(reader, self.study.points.columns.study)
         name = self.study.points.columns.study.name
         if name.endswith(BASELINES):
             owner = reader.study_named(name.removesuffix(BASELINES))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.dashboard.baselines_document import baselines_document
+from bench.dashboard.filter import passing
 from bench.dashboard.followed import Group
 from bench.dashboard.question import MOST_DOMINATED, Cursor, Question
 from bench.dashboard.rows_document import rows_document
@@ -44,40 +45,50 @@ def points_document(group: Group, reader: Reader, question: Question, now: datet
     if after is not None:
         changed = np.flatnonzero(points.columns.column("changed") > after.sequence)
         if len(changed) <= _MOST_CHANGED:
-            return _delta(group, reader, after, changed, now)
+            return _delta(group, reader, question, changed, now)
     return _whole(group, reader, question, now)
 
 
 def _whole(group: Group, reader: Reader, question: Question, now: datetime) -> dict[str, Any]:
     points = group.study.points
     plane = _plane(points.columns, question)
-    shown = shown_of(points, plane, most=question.dominated, keep=question.keep)
-    drawn = None
-    if question.dominated is None:
-        fewer = shown_of(points, plane, most=MOST_DOMINATED, keep=question.keep)
-        drawn = None if not fewer.text else points.columns.column("number")[fewer.rows].tolist()
-        shown_text = fewer.text
-    else:
-        shown_text = shown.text
+    among = passing(group, reader, question.filter) if question.filter else None
+    shown = drawn = shown_of(points, plane, most=question.dominated, keep=question.keep, among=among)
+    if question.dominated is None or question.dominated > MOST_DOMINATED:
+        held = np.zeros(len(points.columns), dtype=bool)
+        held[shown.rows] = True
+        drawn = shown_of(points, plane, most=MOST_DOMINATED, keep=question.keep, among=held)
+    numbers_of = points.columns.column("number")
     return {
         "format": FORMAT,
         "is_whole": True,
         **_common(group, now),
+        "filtered": _filtered(points, question.filter, among),
         "objectives": [asdict(found) for found in points.columns.objectives],
         "figures": [asdict(found) for found in points.columns.figures],
         **_rows_and_words(group, reader, shown.rows, after=None),
-        "drawn": drawn,
-        "thinning": {"dominated": shown.num_dominated, "shown": shown.num_shown, "text": shown_text},
+        "drawn": None if len(drawn.rows) == len(shown.rows) else numbers_of[drawn.rows].tolist(),
+        "thinning": {
+            "dominated": shown.num_dominated,
+            "held": shown.num_shown,
+            "shown": drawn.num_shown,
+            "text": drawn.text,
+        },
         "cursor": str(_cursor(group)),
     }
 
 
-def _delta(group: Group, reader: Reader, after: Cursor, changed: NDArray[np.int64], now: datetime) -> dict[str, Any]:
+def _delta(
+    group: Group, reader: Reader, question: Question, changed: NDArray[np.int64], now: datetime
+) -> dict[str, Any]:
+    points = group.study.points
+    among = passing(group, reader, question.filter) if question.filter else None
     return {
         "format": FORMAT,
         "is_whole": False,
         **_common(group, now),
-        **_rows_and_words(group, reader, changed, after=after),
+        "filtered": _filtered(points, question.filter, among),
+        **_rows_and_words(group, reader, changed, after=question.after),
         "cursor": str(_cursor(group)),
     }
 
@@ -99,8 +110,15 @@ def _common(group: Group, now: datetime) -> dict[str, Any]:
             name: number(float(value)) for name, value in columns.study.hypervolume_reference.items()
         },
         "progress": _progress(columns, points.progress()),
-        "pace": {name: number(value) for name, value in asdict(pace_of(columns, now)).items()},
+        "pace": {
+            name: number(value) for name, value in asdict(pace_of(columns, now, is_driven=group.is_driven)).items()
+        },
     }
+
+
+def _filtered(points: StudyPoints, text: str, among: NDArray[np.bool_] | None) -> dict[str, Any] | None:
+    """How many trials of each kind pass the filter that was asked with."""
+    return None if among is None else {"text": text, "counts": {"tried": int(among.sum()), **_by_kind(points, among)}}
 
 
 def attainment_lists(points: StudyPoints) -> list[dict[str, Any]]:
@@ -112,14 +130,18 @@ def attainment_lists(points: StudyPoints) -> list[dict[str, Any]]:
 
 
 def _counts(points: StudyPoints) -> dict[str, Any]:
-    columns, kinds = points.columns, points.kinds()
+    columns = points.columns
     by_status = np.bincount(columns.column("status"), minlength=len(STATUSES))
     return {
         "tried": len(columns),
         "status": {name: int(by_status[code]) for code, name in enumerate(STATUSES) if by_status[code]},
-        **{name: int((kinds == code).sum()) for code, name in enumerate(KINDS)},
-        "infeasible": sum(rule is not None for rule in points.infeasible),
+        **_by_kind(points, np.ones(len(columns), dtype=bool)),
     }
+
+
+def _by_kind(points: StudyPoints, among: NDArray[np.bool_]) -> dict[str, int]:
+    num = np.bincount(points.kinds()[among], minlength=len(KINDS))
+    return {name: int(num[code]) for code, name in enumerate(KINDS)}
 
 
 def _progress(columns: StudyColumns, progress: Progress) -> dict[str, Any]:
@@ -179,6 +201,7 @@ def _cursor(group: Group) -> Cursor:
         sequence=group.study.sequence,
         baselines=_baselines_mark(group),
         choices=group.book.version,
+        driven=str(group.is_driven).lower(),
     )
 
 

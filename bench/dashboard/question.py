@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bench.errors import ConfigError
 
 MOST_DOMINATED = 3000
 _LARGEST = 100_000
-_MOST_KEPT = 2000
-_CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,15})\.([0-9a-f]{8}-[0-9]{1,15}|-)\.([0-9]{1,12})")
+_MOST_KEPT = 5000
+_LONGEST_FILTER = 500
+_CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,15})\.([0-9a-f]{8}-[0-9]{1,15}|-)\.([0-9]{1,12})\.([a-z]{1,5})")
 _NUMBERS = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
 
 Window = tuple[float | None, float | None, float | None, float | None]
@@ -26,15 +28,17 @@ class Cursor:
         epoch, sequence: of the study.
         baselines: epoch and sequence of its baselines as text, "-" without any.
         choices: version of the words.
+        driven: whether a process ran the study: "true", "false" or "none".
     """
 
     epoch: str
     sequence: int
     baselines: str
     choices: int
+    driven: str
 
     def __str__(self) -> str:
-        return f"{self.epoch}-{self.sequence}.{self.baselines}.{self.choices}"
+        return f"{self.epoch}-{self.sequence}.{self.baselines}.{self.choices}.{self.driven}"
 
     @property
     def baselines_sequence(self) -> int:
@@ -53,6 +57,7 @@ class Question:
         window: that dominated trials are chosen in.
         dominated: how many at most; None: all.
         keep: numbers of trials that have to be there.
+        filter: what others have to pass (`filter.passing`); empty: nothing.
     """
 
     after: Cursor | None = None
@@ -62,6 +67,7 @@ class Question:
     window: Window = (None, None, None, None)
     dominated: int | None = MOST_DOMINATED
     keep: frozenset[int] = frozenset()
+    filter: str = ""
 
 
 def parse_question(query: Mapping[str, str]) -> Question:
@@ -78,6 +84,7 @@ def parse_question(query: Mapping[str, str]) -> Question:
         window=_window(query.get("window", "")),
         dominated=_dominated(query.get("dominated", "")),
         keep=_keep(query.get("keep", "")),
+        filter=_filter(query.get("filter", "")),
     )
 
 
@@ -85,7 +92,7 @@ def _cursor(text: str) -> Cursor:
     found = _CURSOR.fullmatch(text)
     if found is None:
         raise ConfigError(f"after={_short(text)}; the cursor of an answer is allowed; ask without it for everything")
-    return Cursor(epoch=found[1], sequence=int(found[2]), baselines=found[3], choices=int(found[4]))
+    return Cursor(epoch=found[1], sequence=int(found[2]), baselines=found[3], choices=int(found[4]), driven=found[5])
 
 
 def _log(text: str) -> frozenset[str]:
@@ -122,8 +129,17 @@ def _keep(text: str) -> frozenset[int]:
         return frozenset()
     found = text.split(",")
     if not _NUMBERS.fullmatch(text) or len(found) > _MOST_KEPT:
-        raise ConfigError(f"keep={_short(text)}; allowed: up to {_MOST_KEPT} numbers of trials, 3,17; correct it")
-    return frozenset(map(int, found))
+        raise ConfigError(
+            f"keep={_short(text)}; allowed: up to {_MOST_KEPT} steps from one number of a trial to the next, 3,14 for "
+            "3 and 17; correct it"
+        )
+    return frozenset(accumulate(map(int, found)))
+
+
+def _filter(text: str) -> str:
+    if len(text) > _LONGEST_FILTER:
+        raise ConfigError(f"filter={_short(text)}...; at most {_LONGEST_FILTER} letters are read; shorten it")
+    return text
 
 
 def _short(text: str) -> str:

@@ -58,7 +58,7 @@ def snapshot(source: Source, study_id: int) -> dict[str, Any]:
         assert points is not None
     points["cursor"] = "file"  # nothing comes after it, and a random one would make two equal exports differ
     trials = _trials(source, points)
-    num_others = points["counts"]["tried"] - sum(number in trials for number in map(str, points["rows"]["trial"]))
+    num_others = len(points["rows"]["trial"]) - sum(number in trials for number in map(str, points["rows"]["trial"]))
     return {
         "format": FORMAT,
         "version": __version__,
@@ -71,11 +71,26 @@ def snapshot(source: Source, study_id: int) -> dict[str, Any]:
         "published": source.published(),
         "runners": source.runners(),
         "trials": trials,
-        "notes": [
-            "details and raw samples of the front; details of reference points and baselines; of "
-            f"{num_others:,} further trials the figures alone"
-        ],
+        "notes": _notes(points, num_others),
     }
+
+
+def _notes(points: dict[str, Any], num_others: int) -> list[str]:
+    """What the file has, and what it has not."""
+    rows, tried, front = points["rows"]["number"], points["counts"]["tried"], len(points["front"])
+    of_front = "the front" if front <= _MOST_DETAILED else f"the first {_MOST_DETAILED:,} of {front:,} on the front"
+    notes = [
+        f"details and raw samples of {of_front}; details of reference points and baselines; of {num_others:,} further "
+        "trials the figures alone"
+    ]
+    if len(rows) < tried:
+        held, dominated = points["thinning"]["held"], points["thinning"]["dominated"]
+        notes.insert(
+            0,
+            f"{len(rows):,} of {tried:,} trials are in this file: the front whole, and {held:,} of {dominated:,} "
+            "dominated ones, evenly over the plane; counts are of all; the database has the others",
+        )
+    return notes
 
 
 def _trials(source: Source, points: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.dashboard.driver import is_driven
 from bench.dashboard.followed import Group
 from bench.dashboard.study_line import plain_study
 from bench.dashboard.telling import FORMAT, flattened, moment, number, told
@@ -29,6 +30,7 @@ def studies_document(
     lines = [
         {
             **plain_study(record),
+            "is_driven": is_driven(reader, record),
             "objectives": list(record.objectives),
             "counts": counts.get(record.id, {}),
             "baselines": ids.get(record.name + BASELINES),

@@ -20,6 +20,7 @@ def study_line(group: Group) -> dict[str, Any]:
         "images": int((study.config.get("proxy") or {}).get("images") or 0),
         "top_rung": group.study.points.columns.top_rung,
         "machine": machine_of(study),
+        "is_driven": group.is_driven,
         "baselines": None if group.baselines is None else group.baselines.points.columns.study.id,
         "baselines_of": group.baselines_of,
     }

@@ -30,15 +30,20 @@ class Pace:
     seconds_left: float | None
 
 
-def pace_of(columns: StudyColumns, now: datetime) -> Pace:
-    """How far the study is at a time."""
+def pace_of(columns: StudyColumns, now: datetime, *, is_driven: bool | None = None) -> Pace:
+    """How far the study is at a time.
+
+    Args:
+        is_driven: False where it is said to run and no process does: it ended with what was last heard of it.
+    """
     study = columns.study
     status = columns.column("status")
     done = int(np.isfinite(columns.column("first_s")).sum())
     budget = int(study.config.get("budget") or 0)
-    is_running = study.status == "running"
+    has_died = is_driven is False and study.status == "running"
+    is_running = study.status == "running" and not has_died
     end = now if study.finished_at is None or is_running else study.finished_at
-    if study.status == "interrupted" and columns.last_event_at is not None:
+    if (study.status == "interrupted" or has_died) and columns.last_event_at is not None:
         end = columns.last_event_at
     seconds = max(0.0, (end - study.created_at).total_seconds())
     recent = columns.column("first_s")
@@ -49,7 +54,7 @@ def pace_of(columns: StudyColumns, now: datetime) -> Pace:
     left = None if per_hour is None or not budget else max(0, budget - done) / per_hour * 3600.0
     return Pace(
         done=done,
-        running=int((status == STATUSES.index("running")).sum()),
+        running=0 if has_died else int((status == STATUSES.index("running")).sum()),
         failed=int((status == STATUSES.index("failed")).sum()),
         budget=budget,
         seconds=seconds,

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report.columns import STATUSES
-from bench.report.points import FAILED, FRONT, StudyPoints
+from bench.report.points import DOMINATED, EARLY, FAILED, FRONT, StudyPoints
 from bench.report.thinning import Plane, inside, thinned
 
 # Always shown, whatever is thinned: what came last, and what failed last.
 _LAST_SHOWN = 50
 _FAILED_SHOWN = 500
 _UNDER_WAY = ("queued", "running")
+_TOLD = ((DOMINATED, "dominated trials"), (EARLY, "trials stopped early"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +24,9 @@ class Shown:
 
     Attributes:
         rows: ascending.
-        num_dominated: dominated, early and incomplete trials of the study, or inside the window.
+        num_dominated: dominated trials of the study, or inside the window.
         num_shown: of these shown.
-        text: that says so; empty where all are shown.
+        text: that says so, and the same of trials stopped early; empty where all are shown.
     """
 
     rows: NDArray[np.int64]
@@ -34,38 +35,57 @@ class Shown:
     text: str
 
 
-def shown_of(points: StudyPoints, plane: Plane, *, most: int | None, keep: frozenset[int] = frozenset()) -> Shown:
+def shown_of(
+    points: StudyPoints,
+    plane: Plane,
+    *,
+    most: int | None,
+    keep: frozenset[int] = frozenset(),
+    among: NDArray[np.bool_] | None = None,
+) -> Shown:
     """The whole front, what is kept, what came last or is under way, and of the rest at most `most`, evenly.
 
     Args:
         most: None: all.
         keep: numbers of trials.
+        among: mask of those that the rest is taken from (a filter), failed trials too; None: of all that did not fail.
     """
     columns, kinds = points.columns, points.kinds()
     num = len(columns)
     x, y = columns.figure(plane.x), columns.figure(plane.y)
     is_rest = (kinds != FRONT) & (kinds != FAILED)
-    in_window = is_rest & inside(x, y, plane)
     if most is None or int(is_rest.sum()) <= most:
-        count = int(is_rest.sum())
-        return Shown(rows=np.arange(num), num_dominated=count, num_shown=count, text="")
-    status = columns.column("status")
-    always = (kinds == FRONT) | (np.arange(num) >= num - _LAST_SHOWN)
-    always |= np.isin(columns.column("number"), list(keep))
-    always |= np.isin(status, [STATUSES.index(name) for name in _UNDER_WAY])
-    always[np.flatnonzero(kinds == FAILED)[-_FAILED_SHOWN:]] = True
-    always |= np.array([name is not None for name in columns.names], dtype=bool)
-    rest = np.where(is_rest & ~always, x, np.nan)
-    chosen = thinned(rest, y, plane, most=most)
-    mask = always.copy()
-    mask[chosen] = True
-    num_shown = int((mask & in_window).sum())
-    total = int(in_window.sum())
+        return _told(points, plane, np.ones(num, dtype=bool))
+    mask = (kinds == FRONT) | (np.arange(num) >= num - _LAST_SHOWN)
+    mask |= np.isin(columns.column("number"), list(keep))
+    mask |= np.isin(columns.column("status"), [STATUSES.index(name) for name in _UNDER_WAY])
+    mask[np.flatnonzero(kinds == FAILED)[-_FAILED_SHOWN:]] = True
+    mask |= np.array([name is not None for name in columns.names], dtype=bool)
+    wanted = (is_rest if among is None else among) & ~mask
+    if among is not None and int(wanted.sum()) <= most:
+        mask |= wanted
+    else:
+        chosen = thinned(np.where(wanted, x, np.nan), y, plane, most=most)
+        # What has no place on the plane takes what is left, the last first: a table shows it.
+        placeless = np.flatnonzero(wanted & ~(np.isfinite(x) & np.isfinite(y)))
+        mask[chosen] = mask[placeless[max(0, len(placeless) - (most - len(chosen))) :]] = True
+    return _told(points, plane, mask)
+
+
+def _told(points: StudyPoints, plane: Plane, mask: NDArray[np.bool_]) -> Shown:
+    columns, kinds = points.columns, points.kinds()
+    in_window = inside(columns.figure(plane.x), columns.figure(plane.y), plane)
+    parts = []
+    for kind, name in _TOLD:
+        of_kind = in_window & (kinds == kind)
+        num, num_shown = int(of_kind.sum()), int((of_kind & mask).sum())
+        if num_shown < num:
+            parts.append(f"{num_shown:,} of {num:,} {name}")
     where = "" if plane.window == (None, None, None, None) else " in view"
-    text = f"front complete; {num_shown:,} of {total:,} dominated trials{where} shown, evenly over the plane"
+    of_front = in_window & (kinds == DOMINATED)
     return Shown(
         rows=np.flatnonzero(mask),
-        num_dominated=total,
-        num_shown=num_shown,
-        text=text if num_shown < total else "",
+        num_dominated=int(of_front.sum()),
+        num_shown=int((of_front & mask).sum()),
+        text=f"front complete; {' and '.join(parts)}{where} shown, evenly over the plane" if parts else "",
     )

@@ -18,6 +18,7 @@ from bench.store.fleet_records import (
     TokenKind,
     TokenRecord,
 )
+from bench.store.folders import driver_folder, studies_folder, study_folder
 from bench.store.opening import open_fleet_reader, open_store
 from bench.store.queries import NotThereError
 from bench.store.reader import Reader
@@ -75,9 +76,12 @@ __all__ = [
     "TrialRecord",
     "TrialStatus",
     "UnknownError",
+    "driver_folder",
     "is_latency",
     "latency_figure",
     "open_fleet",
     "open_fleet_reader",
     "open_store",
+    "studies_folder",
+    "study_folder",
 ]

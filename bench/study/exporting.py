@@ -11,8 +11,7 @@ from bench.networks.fold import randomise
 from bench.networks.formats import Exported, export_as, find_format, require
 from bench.networks.weights import load_weights, replace_head
 from bench.space import Architecture
-from bench.store import open_store
-from bench.study.search import study_folder
+from bench.store import open_store, study_folder
 
 IMAGENET_CLASSES = 1000
 

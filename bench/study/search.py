@@ -17,7 +17,7 @@ from bench.fleet.client import HubClient
 from bench.measure import exclusive, fingerprint
 from bench.proxies.data_spec import absolute_spec
 from bench.space import Space, load_space, parse_space
-from bench.store import Reader, Store, StudyRecord
+from bench.store import Store, StudyRecord, driver_folder, studies_folder, study_folder
 from bench.study import runner
 from bench.study.config import StudyConfig
 from bench.study.objectives import study_objectives
@@ -33,6 +33,8 @@ from bench.study.timing import References
 
 Announce = Callable[[str], None]
 
+# A dashboard that looks whether a study is run holds its lock for some microseconds.
+_LOOKED_AT_S = 0.1
 _CORNER = "the reference point of the hypervolume"
 
 
@@ -161,12 +163,6 @@ def repeat(
     return start(config, store, name=name, space=space, announce=announce, listener=listener, progress=progress)
 
 
-def study_folder(store: Reader, study: StudyRecord) -> Path:
-    """Where a stored study keeps checkpoints, weights and logs: beside its database, wherever that lies by now."""
-    given = study.config["execution"]["folder"]
-    return Path(given) if given else _beside(store) / study.name
-
-
 def new_name(config: StudyConfig) -> str:
     """A name from space and time."""
     space = re.sub(r"[^a-z0-9]+", "-", Path(config.space).stem.lower()).strip("-") or "study"
@@ -267,7 +263,7 @@ def _only_driver(folder: Path, name: str) -> Iterator[None]:
     """One process at a time runs a study; the kernel lets go of the lock when it dies."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(exclusive(folder / "driver", timeout_s=0.0))
+            stack.enter_context(exclusive(driver_folder(folder), timeout_s=_LOOKED_AT_S))
         except MeasureError as error:
             raise SearchError(
                 f"study {name!r} is being run by another process; one at a time; wait for it, or end it first"
@@ -285,18 +281,17 @@ def _mark_interrupted(store: Store, study: StudyRecord, error: BaseException) ->
 
 
 def _new_folder(config: StudyConfig, store: Store, name: str) -> Path:
-    folder = Path(config.execution.folder).expanduser().resolve() if config.execution.folder else _beside(store) / name
+    folder = (
+        Path(config.execution.folder).expanduser().resolve()
+        if config.execution.folder
+        else studies_folder(store) / name
+    )
     if folder.is_dir() and any(folder.iterdir()):
         raise SearchError(
             f"{folder} holds files of another study; a new one needs an empty folder; "
             "choose another --name, or remove it"
         )
     return folder
-
-
-def _beside(store: Reader) -> Path:
-    """`studies` beside the database file; in `results` of the current folder for databases without one."""
-    return (store.location.path.parent if store.location.path else Path("results")).resolve() / "studies"
 
 
 def _directions(config: StudyConfig) -> dict[str, str]:

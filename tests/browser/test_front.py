@@ -261,7 +261,8 @@ def test_baselines_of_other_conditions_are_not_drawn_unasked(browser: Browser, t
         assert "measured" not in visit.traces()
         expect(visit.find("#incomparable")).to_contain_text("another")
         visit.page.get_by_role("button", name="Show them anyway").click()
-        expect(visit.find(".legend")).to_contain_text("baselines, measured here")
+        expect(visit.find(".legend")).to_contain_text("baselines, measured elsewhere")
+        assert visit.traces()["measured"]["marker"]["symbol"] == "star-open"
 
 
 def _click(visit: Visit, number: int) -> None:
