@@ -14,6 +14,7 @@ from made_studies import HOSTILE, add_random, add_study, add_trial
 from planned_studies import write_study
 from plans import Plan
 
+from bench.dashboard.question import parse_question
 from bench.dashboard.snapshot import snapshot, snapshot_page, write_snapshot
 from bench.dashboard.source import Source
 from bench.errors import ConfigError
@@ -111,7 +112,28 @@ def test_many_trials_are_thinned_beyond_what_a_file_holds(
     found = snapshot(source, study.id)
     assert len(found["points"]["rows"]["number"]) < 70
     assert found["points"]["counts"]["tried"] == 70
-    assert found["points"]["thinning"]["text"] != ""
+    numbers, thinning = found["points"]["rows"]["number"], found["points"]["thinning"]
+    assert thinning["text"] != ""
+    assert found["points"]["counts"]["dominated"] == thinning["dominated"] > thinning["held"]
+    assert found["notes"][0] == (
+        f"{len(numbers)} of 70 trials are in this file: the front whole, and {thinning['held']} of "
+        f"{thinning['dominated']} dominated ones, evenly over the plane; counts are of all; the database has the others"
+    )
+
+
+def test_nothing_is_said_of_thinning_where_nothing_is_thinned(store: Store, source: Source) -> None:
+    study = add_random(store, 70)
+    found = source.points(study.id, parse_question({"dominated": "all"}))
+    assert found is not None
+    assert (found["drawn"], found["thinning"]["text"]) == (None, "")
+
+
+def test_a_front_that_is_not_told_whole_is_called_so(
+    store: Store, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.dashboard.snapshot._MOST_DETAILED", 2)
+    found = snapshot(source, 1)
+    assert found["notes"][0].startswith("details and raw samples of the first 2 of 3 on the front; ")
 
 
 @pytest.mark.slow
@@ -124,3 +146,5 @@ def test_ten_thousand_trials_make_a_file_that_can_be_mailed(tmp_path: Path) -> N
     found = json.loads(held(page))
     assert len(found["points"]["rows"]["number"]) == 10_000
     assert len(found["points"]["drawn"]) < 4_000
+    dominated = found["points"]["counts"]["dominated"]
+    assert f"of {dominated:,} dominated trials" in found["points"]["thinning"]["text"]

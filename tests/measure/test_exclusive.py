@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import MeasureError
 from bench.measure import exclusive, shared
-from bench.measure.exclusive import cpu_lock_folder
+from bench.measure.exclusive import cpu_lock_folder, is_held
 
 MOMENT_S = 0.02
 
@@ -32,6 +32,18 @@ def test_timer_waits_for_trainers_and_for_timers(tmp_path: Path) -> None:
     for held in (shared, exclusive):
         with held(tmp_path), pytest.raises(MeasureError, match=message), exclusive(tmp_path, timeout_s=MOMENT_S):
             pass
+    with exclusive(tmp_path, timeout_s=0):
+        pass
+
+
+def test_looking_tells_whether_it_is_held_and_leaves_no_trace(tmp_path: Path) -> None:
+    assert is_held(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    with exclusive(tmp_path):
+        assert is_held(tmp_path) is True
+    assert is_held(tmp_path) is False
+    with shared(tmp_path):
+        assert is_held(tmp_path) is False
     with exclusive(tmp_path, timeout_s=0):
         pass
 
