@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from planned_studies import write_study
+from plans import Plan
 from playwright.sync_api import Browser, expect
 
 from bench.dashboard.snapshot import write_snapshot
@@ -13,7 +15,7 @@ from bench.dashboard.source import Source
 from bench.report.views import study_view
 from bench.store import open_store
 
-from .visits import VIEWS, Visit, context_of, visit
+from .visits import VIEWS, Visit, context_of, opened, visit
 
 _LARGEST_BYTES = 5_500_000
 
@@ -41,6 +43,19 @@ def test_data_is_downloaded_whole(main: Visit, several: Path, link: str, name: s
         assert [int(row["number"]) for row in rows] == [found.number for found in view.trials]
     else:
         assert json.loads(text)["front"] == [found.number for found in view.front]
+
+
+def test_texts_that_a_spreadsheet_would_run_are_disarmed(browser: Browser, tmp_path: Path) -> None:
+    reasons = [f"{begin}1+cmd|'/c calc'!A1, and more" for begin in "=+-@"]
+    odd = {number: {"status": "failed", "reason": reason, "scores": ()} for number, reason in enumerate(reasons, 1)}
+    write_study(tmp_path / "bench.db", Plan(num_trials=6, failed=0.0, others=odd))
+    with opened(browser, tmp_path / "bench.db") as found:
+        found.open("export")
+        with found.page.expect_download() as waiting:
+            found.page.get_by_role("button", name="The trials shown, as CSV").click()
+        rows = list(csv.DictReader(io.StringIO(waiting.value.path().read_text())))
+    assert [row["reason"] for row in rows[1:5]] == [f"'{reason}" for reason in reasons]
+    assert all(float(row["params_m"]) > 0 for row in rows)
 
 
 def test_page_is_downloaded_as_one_file_that_opens(main: Visit, browser: Browser, tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from planned_studies import tell_trial, write_study
 from plans import Plan
 from playwright.sync_api import Browser, expect
 
+from bench.api import load_study
 from bench.report.views import study_view
 from bench.store import open_store
 
@@ -63,6 +65,38 @@ def test_front_is_complete_and_the_rest_is_thinned_in_words(browser: Browser, ma
 
 
 @pytest.mark.slow
+def test_counts_are_those_of_the_database(browser: Browser, many: Path) -> None:
+    trials = load_study("many", db=many).trials()
+    fast = trials["latency_ms"] < 12
+    by_status = trials["status"].value_counts()
+    num_front = int(trials["is_front"].sum())
+    num_dominated = int(by_status["complete"]) - num_front
+    with opened(browser, many) as found:
+        found.open(stopped="1")
+        legend = found.find(".legend")
+        drawn = {kind: len(found.numbers(kind)) for kind in ("dominated", "early")}
+        assert sum(drawn.values()) < 3300
+        expect(legend).to_contain_text(f"front {num_front}")
+        expect(legend).to_contain_text(f"dominated {drawn['dominated']:,} of {num_dominated:,}")
+        expect(legend).to_contain_text(f"stopped early {drawn['early']:,} of {by_status['stopped']:,} (")
+        expect(legend.locator(".chip")).to_have_text(f"{by_status['failed']:,} failed trials")
+        expect(found.find("[data-fact=front]")).to_have_text(f"{num_front:,}")
+        expect(found.find("[data-fact=failed]")).to_have_text(f"{by_status['failed']:,}")
+        expect(found.find("#filter-note")).to_have_text(f"{NUM:,} trials")
+        found.view("table")
+        expect(found.find("#table-note")).to_contain_text(f"of {NUM:,} trials")
+        for text, mask in (
+            ("latency_ms<12", fast),
+            ("latency_ms<12 status=failed", fast & (trials["status"] == "failed")),
+            ("mixer~attention front", _has_attention(trials) & trials["is_front"]),
+        ):
+            found.find("#filter").fill(text)
+            expect(found.find("#filter-note")).to_have_text(f"{int(mask.sum()):,} of {NUM:,} trials")
+        found.find("#filter").fill("status=failed")
+        expect(found.find("#table-note")).to_have_text(f"rows 1 to 200 of {by_status['failed']:,}")  # all are here now
+
+
+@pytest.mark.slow
 @pytest.mark.alone
 def test_first_paint_and_updates_are_quick(browser: Browser, many: Path) -> None:
     with open_store(many) as store, opened(browser, many) as found:
@@ -79,6 +113,10 @@ def test_first_paint_and_updates_are_quick(browser: Browser, many: Path) -> None
             found.page.wait_for_timeout(300)
             blocks = found.page.evaluate("() => window.blocks")
             assert max(blocks, default=0.0) <= _UPDATE_BLOCK_MS, blocks
+
+
+def _has_attention(trials: pd.DataFrame) -> pd.Series:
+    return trials["architecture"].map(lambda found: any(stage["mixer"] == "attention" for stage in found["stages"]))
 
 
 def _inside(trace: dict[str, list[float]]):  # type: ignore[no-untyped-def]  # a count of the points in a window

@@ -123,6 +123,20 @@ class Visit:
         script = "() => ['xaxis', 'yaxis'].map(name => document.querySelector('#front .chart')._fullLayout[name].range)"
         return [[float(end) for end in ends] for ends in self.page.evaluate(script)]
 
+    def place_of(self, number: int) -> tuple[float, float]:
+        """Where a trial of the front stands on the screen."""
+        script = """(number) => {
+          const chart = document.querySelector("#front .chart");
+          const front = chart.data.find((trace) => trace.name === "front");
+          const at = front.customdata.indexOf(number);
+          const box = chart.getBoundingClientRect();
+          const { xaxis, yaxis } = chart._fullLayout;
+          return [box.left + xaxis._offset + xaxis.c2p(front.x[at]), box.top + yaxis._offset + yaxis.c2p(front.y[at])];
+        }"""
+        self.settle()
+        x, y = self.page.evaluate(script, number)
+        return float(x), float(y)
+
     def state(self) -> dict[str, list[str]]:
         """The values in the address."""
         return parse_qs(urlsplit(self.page.url).fragment, keep_blank_values=True)

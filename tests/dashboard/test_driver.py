@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from driving import searching
 from made_studies import MovingClock, add_study, add_trial, made_store
 
 from bench.dashboard.question import Question, parse_question
 from bench.dashboard.source import Source
-from bench.store import Store, StudyRecord, driver_folder, study_folder
-
-# What a search holds as long as it lives.
-_HOLDER = """
-import sys
-from pathlib import Path
-from bench.measure import exclusive
-with exclusive(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def searching(store: Store, study: StudyRecord) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds what the one has which runs the study."""
-    command = [sys.executable, "-c", _HOLDER, str(driver_folder(study_folder(store, study)))]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
 
 
 def test_a_page_is_told_that_the_process_has_gone(tmp_path: Path) -> None:
