@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench import pareto
+from bench.report.feasible import broken
+from bench.space.expressions import Expression
 from bench.study.objectives import Objective, directions, values
 from bench.study.plan import Candidate, Plan
 
@@ -39,12 +41,14 @@ def snapshot(session: Session, under_way: UnderWay, remote: Remote | None) -> di
     }
 
 
-def front_of(candidates: Mapping[int, Candidate], objectives: Sequence[Objective], *, top: int) -> list[Point]:
-    """Number and objective values of the front of those that reached rung `top`, by accuracy."""
+def front_of(
+    candidates: Mapping[int, Candidate], objectives: Sequence[Objective], *, top: int, rules: Sequence[Expression] = ()
+) -> list[Point]:
+    """Number and objective values of the front of those that reached rung `top` and keep the rules, by accuracy."""
     points = {
         number: values(objectives, {**candidate.figures, "accuracy": candidate.accuracy[top]})
         for number, candidate in candidates.items()
-        if top in candidate.accuracy and not candidate.is_failed
+        if top in candidate.accuracy and not candidate.is_failed and broken(rules, candidate.figures) is None
     }
     mask = pareto.front(list(points.values()), maximise=directions(objectives))
     return sorted(

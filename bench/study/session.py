@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import pareto
 from bench.networks.cost import cost_quantities
+from bench.report.feasible import figure_rules
 from bench.space import CostFunction, Space
 from bench.store import Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
@@ -80,6 +81,7 @@ class Session:
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
         self.objectives = study_objectives(config)
+        self._rules = figure_rules(config.rules)
         proxy = config.proxy
         self.rungs = rung_images(
             proxy.images, rungs=proxy.rungs, reduction=proxy.reduction, batch_size=proxy.batch_size
@@ -151,7 +153,7 @@ class Session:
 
     def front(self) -> list[Point]:
         """Number and objective values of the front of those that reached the top rung, by accuracy."""
-        return front_of(self.plan.candidates, self.objectives, top=len(self.rungs) - 1)
+        return front_of(self.plan.candidates, self.objectives, top=len(self.rungs) - 1, rules=self._rules)
 
     def hypervolume(self) -> float | None:
         """Of the front, against the study's reference point; None until that is stated."""

@@ -55,8 +55,7 @@ def test_no_serious_violation_in_odd_states(browser: Browser, tmp_path: Path) ->
         study = add_study(store, Plan(name="odd", status=None))
         expect(found.find("#front .message")).to_contain_text("No trials yet")
         for view in ("front", "table", "progress", "trial"):
-            found.view(view)
-            found.settle()
+            found.go(view)
             assert _violations(found, "light") == [], f"no trials: {view}"
         with searching(store, study) as process:
             expect(found.find("#live")).to_have_text("\N{BLACK CIRCLE} live")
