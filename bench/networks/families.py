@@ -85,6 +85,11 @@ def operators(
 
 
 def _part(family: str, part: str) -> ModuleType:
+    if family == vocabulary.TABLE.name:
+        raise NetworkError(
+            "a row of a table is no network that can be built, timed or counted; "
+            f"allowed: {', '.join(FAMILIES)}; search a table with bench simulate"
+        )
     if family not in FAMILIES:
         hint = nearest(family, FAMILIES) or "; use one of them"
         raise NetworkError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}{hint}")

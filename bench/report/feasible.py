@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.errors import SpaceError
-from bench.space.compiler import QUANTITIES
 from bench.space.expressions import Expression, compile_rule
 from bench.space.vocabulary import FAMILIES, find_family
 
@@ -20,7 +19,7 @@ def figure_rules(rules: Sequence[str]) -> tuple[Expression, ...]:
             rule = compile_rule(text, family)
         except SpaceError:
             continue  # it reads words of another family
-        if rule.names <= QUANTITIES.keys():
+        if rule.names == rule.quantities:
             found.append(rule)
     return tuple(found)
 

@@ -21,11 +21,6 @@ Value = Scalar | None
 Values = Mapping[str, Value]
 """Values by full name: "activation", "stage3.width", "params_m"; None or missing: does not apply."""
 
-QUANTITIES = {
-    "params_m": "parameters of the deploy form, in millions",
-    "macs_g": "multiply-accumulates of the deploy form, in billions",
-    "latency_ms": "the lowest latency that is likely on the calibrated runner of a search, in milliseconds",
-}
 MAX_DEPTH = 40  # nesting; far below what Python's own stack allows
 
 Kind = Literal["number", "boolean", "text"]
@@ -70,6 +65,8 @@ class Compiler:
         self.text = text
         self.stage = stage
         self.names: set[str] = set()
+        self.quantities: set[str] = set()
+        self._known = tuple(family.quantities)
         self._settings = {word.name: word for word in family.settings}
         self._stage_words = {word.name: word for word in family.stage}
         self._stages = [f"stage{i + 1}" for i in range(family.num_stages)]
@@ -122,7 +119,7 @@ class Compiler:
     def _reference(self, node: ast.Name | ast.Attribute) -> Term:
         name = ast.unparse(node)
         stage, _, word_name = name.rpartition(".")
-        if stage:
+        if stage and name not in self._settings:
             if stage not in self._stages:
                 raise self._unknown(node, stage, self._stages)
             if word_name not in self._stage_words:
@@ -130,11 +127,12 @@ class Compiler:
             return self._read(name, self._stage_words[word_name])
         if name in self._settings:
             return self._read(name, self._settings[name])
-        if name in QUANTITIES:
+        if name in self._known:
             self.names.add(name)
+            self.quantities.add(name)
             return Term(kind="number", compute=operator.itemgetter(name))
         if name not in self._stage_words:
-            raise self._unknown(node, name, [*QUANTITIES, *self._settings, *self._stage_words, *self._stages])
+            raise self._unknown(node, name, [*self._known, *self._settings, *self._stage_words, *self._stages])
         if self.stage is not None:
             return self._read(f"{self._stages[self.stage]}.{name}", self._stage_words[name])
         return self._read_list(self._stage_words[name])
@@ -255,14 +253,14 @@ class Compiler:
         """A value of a word, quoted or bare: `attention` is no name of anything."""
         if isinstance(node, ast.Constant):
             return isinstance(node.value, str)
-        known = {*self._settings, *self._stage_words, *QUANTITIES, "true", "false"}
+        known = {*self._settings, *self._stage_words, *self._known, "true", "false"}
         return isinstance(node, ast.Name) and node.id not in known
 
     def _literal(self, node: ast.expr, word: Word | None) -> Term:
         value = node.value if isinstance(node, ast.Constant) else ast.unparse(node)
         assert isinstance(value, str)
         if word is None or word.kind != "word":
-            raise self._unknown(node, value, [*QUANTITIES, *self._settings, *self._stage_words])
+            raise self._unknown(node, value, [*self._known, *self._settings, *self._stage_words])
         if value not in word.allowed:
             raise self._unknown(node, value, word.allowed, what=f"value of {word.name}")
         return Term(kind="text", compute=lambda _: value, word=word)

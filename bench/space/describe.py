@@ -8,7 +8,6 @@ from functools import singledispatch
 from bench.space.compiler import Value
 from bench.space.space import Space
 from bench.space.tree import Step, contexts
-from bench.space.vocabulary import find_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class ChoiceRow:
 @singledispatch
 def describe(space: Space) -> tuple[ChoiceRow, ...]:
     """The rows of a space: settings first, then stage by stage, in the vocabulary's order."""
-    family = find_family(space.family)
+    family = space.vocabulary
     words = [word.name for word in (*family.settings, *family.stage)]
     steps = sorted(space.tree, key=lambda step: (_stage(step), words.index(step.gene.word.name)))
     return tuple(row for step in steps for row in _rows(step))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.compiler import Value
-from bench.space.genes import Gene, assemble, values_of
+from bench.space.genes import Gene, values_of
 from bench.space.space import Space
 from bench.space.tree import Decision, Row, Step, walk
 from bench.space.words import show
@@ -40,7 +40,7 @@ def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
             )
         return index
 
-    return assemble(space.family, walk(space.tree, checked))
+    return space.assemble(walk(space.tree, checked))
 
 
 @singledispatch
@@ -89,8 +89,9 @@ def feature_names(space: Space) -> tuple[str, ...]:
 def features(space: Space, architectures: Sequence[Architecture]) -> npt.NDArray[np.float64]:
     """Numbers that models of the space learn from, one row an architecture, one column a feature name.
 
-    Numbers are scaled to 0..1 over the values of the space, words are one-hot, a word that does not apply is
-    all 0 (the columns of the word it depends on tell). What follows from the rest has no column.
+    Numbers are scaled to 0..1 over the values of the space, words in order by their place, other words (and numbers
+    that are mere names) are one-hot, a word that does not apply is all 0 (the columns of the word it depends on tell).
+    What follows from the rest has no column.
     Architectures outside the space are allowed: numbers then leave 0..1.
     """
     columns = _columns(space)
@@ -107,8 +108,10 @@ def _columns(space: Space) -> list[tuple[str, Gene, Callable[[Value], float]]]:
             continue
         values = _possible(step)
         numbers = [float(v) for v in values if isinstance(v, int | float)]
-        if numbers:
+        if numbers and gene.word.is_ordered is not False:
             columns.append((gene.name, gene, _scaled(min(numbers), max(numbers))))
+        elif gene.word.is_ordered:
+            columns.append((gene.name, gene, _place(values)))
         else:
             columns += [(f"{gene.name}={show(value)}", gene, _is(value)) for value in values]
     return columns
@@ -126,6 +129,11 @@ def _possible(step: Step) -> list[Value]:
 
 def _scaled(low: float, high: float) -> Callable[[Value], float]:
     return lambda value: (float(value) - low) / (high - low) if isinstance(value, int | float) else 0.0
+
+
+def _place(values: Sequence[Value]) -> Callable[[Value], float]:
+    places = {value: place / max(1, len(values) - 1) for place, value in enumerate(values)}
+    return lambda value: places.get(value, 0.0)
 
 
 def _is(wanted: Value) -> Callable[[Value], float]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.errors import SpaceError
-from bench.space.compiler import QUANTITIES, Compiler, Values
+from bench.space.compiler import Compiler, Values
 from bench.space.words import Family
 
 MAX_LENGTH = 500
@@ -27,10 +27,12 @@ class Expression:
     Attributes:
         text: as written, on one line.
         names: the full names it reads.
+        quantities: those of them that have to be computed from the whole architecture.
     """
 
     text: str
     names: frozenset[str]
+    quantities: frozenset[str]
     compute: Callable[[Values], object] = field(compare=False, repr=False)
 
     def holds(self, values: Values) -> bool:
@@ -46,7 +48,7 @@ class Expression:
     @property
     def needs_costs(self) -> bool:
         """Whether it reads a quantity that has to be computed from the whole architecture."""
-        return not self.names.isdisjoint(QUANTITIES)
+        return bool(self.quantities)
 
 
 def compile_rule(text: str, family: Family) -> Expression:
@@ -65,8 +67,7 @@ def compile_condition(text: str, family: Family, *, stage: int | None) -> Expres
         SpaceError: names the column and the word that is wrong; costs cannot be part of a condition.
     """
     expression = _compile(text, family, stage=stage)
-    costs = sorted(expression.names.intersection(QUANTITIES))
-    if costs:
+    if costs := sorted(expression.quantities):
         raise SpaceError(
             f"condition {text!r} reads {costs[0]}, which is known only of a whole architecture; "
             "allowed: words of the space; make it a rule"
@@ -87,4 +88,9 @@ def _compile(text: str, family: Family, *, stage: int | None) -> Expression:
             f"{line!r} is a {'list' if term.is_list else term.kind}, not true or false; "
             "allowed: a comparison such as 'params_m <= 45'; compare it with something"
         )
-    return Expression(text=line, names=frozenset(compiler.names), compute=term.compute)
+    return Expression(
+        text=line,
+        names=frozenset(compiler.names),
+        quantities=frozenset(compiler.quantities),
+        compute=term.compute,
+    )

@@ -31,7 +31,7 @@ import numpy as np
 from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.compiler import Value, Values
-from bench.space.genes import assemble, values_of
+from bench.space.genes import values_of
 from bench.space.space import CostFunction, Space, broken_structure, needs
 from bench.space.tree import Row, Step, size, unrank, walk
 
@@ -66,7 +66,7 @@ def at(space: Space, index: int) -> Architecture:
         raise SpaceError(
             f"index is {index}; {space.name} has {count(space)} architectures; use 0 to {count(space) - 1}"
         )
-    return assemble(space.family, unrank(space.tree, index))
+    return space.assemble(unrank(space.tree, index))
 
 
 @singledispatch
@@ -195,7 +195,7 @@ def _first_valid(
         if failed := broken_structure(space, values):
             broken.update(failed)
             continue
-        architecture = assemble(space.family, values)
+        architecture = space.assemble(values)
         if architecture == other_than:
             continue
         if failed := space.broken_rules(architecture, costs):

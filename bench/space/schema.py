@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,22 +11,17 @@ from bench import content
 from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.document import Node, read_documents
-from bench.space.expressions import Expression, compile_condition, compile_rule
-from bench.space.genes import Branch, Choice, Gene, Options, arranged, values_of
+from bench.space.genes import Choice, Gene, Options, arranged, values_of
 from bench.space.listing import list_networks
 from bench.space.space import Space, impossible
+from bench.space.statements import read_choice, read_name, read_rules
+from bench.space.table_schema import parse_table
 from bench.space.tree import Step, grow
 from bench.space.union import split_text, unite
-from bench.space.vocabulary import find_family
-from bench.space.words import Family, Scalar, Word, check_value
+from bench.space.vocabulary import TABLE, find_family
+from bench.space.words import Family, Word
 
 KEYS = ("name", "family", "description", "settings", "every_stage", "stages", "rules", "reference_points")
-MAX_CHOICES = 1000
-MAX_NESTING = 8
-
-_RANGE_KEYS = ("from", "to", "step")
-_BRANCH_KEYS = ("when", "choices", *_RANGE_KEYS, "otherwise")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def load_space(name_or_path: str) -> Space:
@@ -94,11 +87,16 @@ def _listed(text: str, source: str) -> tuple[str, list[str]] | None:
     entries = document.mapping("a list of networks", ("name", "networks"))
     if "name" not in entries:
         raise document.error("'name' is missing; a list of networks has name, networks; add it")
-    return _name(entries["name"], "name"), [node.text("a network") for node in entries["networks"].items("networks")]
+    return read_name(entries["name"], "name"), [
+        node.text("a network") for node in entries["networks"].items("networks")
+    ]
 
 
 def _parse(text: str, source: str) -> Space:
     document, *further = read_documents(text, source=source)
+    kind = document.mapping("a space").get("family")
+    if kind is not None and kind.scalar("family") == TABLE.name:
+        return parse_table(document, further, text=text, source=source)
     entries = document.mapping("a space", KEYS)
     for key in ("name", "family"):
         if key not in entries:
@@ -108,11 +106,11 @@ def _parse(text: str, source: str) -> Space:
     genes = arranged(tuple(_genes(document, entries, family)))
     tree = grow(genes)
     _check_effect(entries, family, tree)
-    conditions = _rules(entries.get("rules"), family)
+    conditions = read_rules(entries.get("rules"), family)
     for addition in further:
-        conditions += _rules(addition.mapping("a further document", ("rules",)).get("rules"), family)
+        conditions += read_rules(addition.mapping("a further document", ("rules",)).get("rules"), family)
     return Space(
-        name=_name(entries["name"], "name"),
+        name=read_name(entries["name"], "name"),
         family=family.name,
         description=entries["description"].text("description") if "description" in entries else "",
         text=text,
@@ -156,7 +154,7 @@ def _gene(word: Word, stage: int | None, node: Node | None, document: Node, fami
     if stage == 0 and not word.in_first_stage:
         choice = Options(values=())
     elif node is not None:
-        choice = _choice(node, name, word, stage, family, nesting=0)
+        choice = read_choice(node, name, word, stage, family, nesting=0)
     elif word.default is not None:
         choice = Options(values=(word.default,))
     else:
@@ -164,95 +162,10 @@ def _gene(word: Word, stage: int | None, node: Node | None, document: Node, fami
     return Gene(name=name, word=word, stage=stage, choice=choice, origin=(node or document).origin)
 
 
-def _choice(node: Node, name: str, word: Word, stage: int | None, family: Family, *, nesting: int) -> Choice:
-    if node.is_list:
-        return Options(values=_list(node, name, word))
-    if not node.is_mapping:
-        return Options(values=(_value(node, name, word),))
-    entries = node.mapping(name, _BRANCH_KEYS)
-    if "when" not in entries:
-        return Options(values=_range(node, entries, name, word))
-    if nesting == MAX_NESTING:
-        raise node.error(f"{name} nests more conditions than {MAX_NESTING}; allowed: fewer; simplify it")
-    if "otherwise" not in entries:
-        raise node.error(f"{name} has 'when' without 'otherwise'; allowed: both; say what holds elsewhere")
-    with entries["when"].located():
-        condition = compile_condition(entries["when"].text(f"{name}.when"), family, stage=stage)
-    then: Choice
-    if "choices" not in entries:
-        then = Options(values=_range(node, entries, name, word))
-    elif not entries.keys().isdisjoint(_RANGE_KEYS):
-        raise node.error(f"{name} has 'choices' and a range; allowed: one of the two; remove the other")
-    else:
-        then = _choice(entries["choices"], name, word, stage, family, nesting=nesting + 1)
-    otherwise = _choice(entries["otherwise"], name, word, stage, family, nesting=nesting + 1)
-    return Branch(condition=condition, then=then, otherwise=otherwise)
-
-
-def _value(node: Node, name: str, word: Word) -> Scalar:
-    value = node.scalar(name)
-    with node.located():
-        return check_value(word, value, where=name)
-
-
-def _list(node: Node, name: str, word: Word) -> tuple[Scalar, ...]:
-    items = node.items(name)
-    if not 1 <= len(items) <= MAX_CHOICES:
-        raise node.error(f"{name} has {len(items)} choices; allowed: 1 to {MAX_CHOICES}; change the list")
-    values: list[Scalar] = []
-    for item in items:
-        value = _value(item, name, word)
-        if value in values:
-            raise item.error(f"{name} has the choice {item.shown} twice; allowed: once; remove one")
-        values.append(value)
-    return tuple(values)
-
-
-def _range(node: Node, entries: Mapping[str, Node], name: str, word: Word) -> tuple[Scalar, ...]:
-    if word.kind not in ("integer", "ratio"):
-        raise node.error(f"{name} is a range; {name} is no number; write a list of choices")
-    missing = [key for key in _RANGE_KEYS if key not in entries]
-    if missing:
-        raise node.error(f"{name} lacks {missing[0]!r}; a range is {{from, to, step}}; add it")
-    low, high, step = (_number(entries[key], f"{name}.{key}") for key in _RANGE_KEYS)
-    if step <= 0 or high < low or (high - low) % step:
-        raise node.error(
-            f"{name} goes from {low} to {high} by {step}; "
-            "allowed: a step above 0 that meets the end exactly; change one of the three"
-        )
-    count = int((high - low) / step) + 1
-    if count > MAX_CHOICES:
-        raise node.error(f"{name} has {count} choices; allowed: 1 to {MAX_CHOICES}; take larger steps")
-    with node.located():
-        return tuple(check_value(word, _plain(low + i * step), where=name) for i in range(count))
-
-
-def _number(node: Node, name: str) -> Decimal:
-    value = node.scalar(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = Decimal(repr(value) if is_number else "nan")
-    if not number.is_finite():
-        raise node.error(f"{name} is {node.shown}; allowed: a number; write one")
-    return number
-
-
-def _plain(number: Decimal) -> int | float:
-    """Exact in decimal, so that 0.1 + 2 * 0.1 is 0.3."""
-    return int(number) if number == number.to_integral_value() else float(number)
-
-
-def _rules(node: Node | None, family: Family) -> tuple[Expression, ...]:
-    rules = []
-    for item in node.items("rules") if node else ():
-        with item.located():
-            rules.append(compile_rule(item.text("a rule"), family))
-    return tuple(rules)
-
-
 def _reference_points(node: Node | None, family: Family) -> dict[str, Architecture]:
     points: dict[str, Architecture] = {}
     for name, point in node.mapping("reference_points").items() if node else ():
-        _name(point, "the name of a reference point", text=name)
+        read_name(point, "the name of a reference point", text=name)
         architecture = _reference_point(point, name, family)
         twin = next((other for other, known in points.items() if known == architecture), None)
         if twin is not None:
@@ -289,13 +202,6 @@ def _reference_point(point: Node, name: str, family: Family) -> Architecture:
             f"allowed: what every {family.name} obeys; change these words"
         )
     return architecture
-
-
-def _name(node: Node, what: str, *, text: str | None = None) -> str:
-    found = node.text(what) if text is None else text
-    if not _NAME.fullmatch(found):
-        raise node.error(f"{what} is {found!r}; allowed: letters, digits, '_', '-' and '.'; rename it")
-    return found
 
 
 def _check_effect(entries: Mapping[str, Node], family: Family, tree: Sequence[Step]) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from bench.errors import SpaceError
 from bench.space.architecture import Architecture
-from bench.space.compiler import QUANTITIES, Values
+from bench.space.compiler import Value, Values
 from bench.space.expressions import Expression, compile_rule
-from bench.space.genes import Gene, choice_data, values_of
+from bench.space.genes import Gene, assemble, choice_data, values_of
 from bench.space.tree import Step
 from bench.space.vocabulary import find_family
-from bench.space.words import show
+from bench.space.words import QUANTITIES, Family, show
 
 CostFunction = Callable[[Architecture], Mapping[str, float]]
 """Computes what rules may read of a whole architecture in deploy form: `params_m`, `macs_g`."""
@@ -50,6 +50,11 @@ class Space:
         return tuple(condition.text for condition in self.conditions)
 
     @property
+    def vocabulary(self) -> Family:
+        """The words that its files and rules are written with."""
+        return find_family(self.family)
+
+    @property
     def hash(self) -> str:
         meaning = {
             "name": self.name,
@@ -68,11 +73,14 @@ class Space:
         """
         if not extra:
             return self
-        family = find_family(self.family)
-        conditions = tuple(compile_rule(rule, family) for rule in extra)
+        conditions = tuple(compile_rule(rule, self.vocabulary) for rule in extra)
         ended = self.text if self.text.endswith("\n") else self.text + "\n"
         added = f"---\n# Rules added to the file.\nrules: {json.dumps([c.text for c in conditions])}\n"
         return dataclasses.replace(self, text=ended + added, conditions=self.conditions + conditions)
+
+    def assemble(self, values: Mapping[str, Value]) -> Architecture:
+        """The architecture of values by full name, as a walk of the tree gives them."""
+        return assemble(self.family, values)
 
     def outside(self, architecture: Architecture) -> tuple[str, ...]:
         """Why an architecture is not among the choices, one reason a word; empty where it is.
@@ -123,7 +131,7 @@ class Space:
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def __reduce__(self) -> tuple[Callable[[str, str], Space], tuple[str, str]]:
+    def __reduce__(self) -> tuple[Callable[..., Space], tuple[object, ...]]:
         # Compiled rules are closures, which cannot be pickled; the text can.
         return _reparse, (self.text, self.source)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bench.errors import SpaceError
 from bench.space.compiler import Value
 from bench.space.genes import Gene
-from bench.space.words import Scalar, show
+from bench.space.words import Scalar, Word, show
 
 MAX_STATES = 200_000
 
@@ -31,7 +31,7 @@ class Decision:
     Attributes:
         name: the gene, with its context where the choices depend on it: "stage4.width[mixer=attention]".
         choices: two or more values.
-        is_ordered: whether the choices are numbers, smallest and largest being furthest apart.
+        is_ordered: whether the first and the last choice are furthest apart; numbers are, unless their word denies it.
     """
 
     name: str
@@ -172,15 +172,17 @@ def _with_decisions(gene: Gene, live: tuple[str, ...], rows: Mapping[State, Row]
             values=row.values,
             ends=row.ends,
             next_states=row.next_states,
-            decision=_decision(names[row.values], row.values) if len(row.values) > 1 else None,
+            decision=_decision(names[row.values], row.values, gene.word) if len(row.values) > 1 else None,
         )
         for state, row in rows.items()
     }
 
 
-def _decision(name: str, values: Sequence[Value]) -> Decision:
+def _decision(name: str, values: Sequence[Value], word: Word) -> Decision:
     choices = tuple(value for value in values if value is not None)
-    is_ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in choices)
+    is_ordered = word.is_ordered
+    if is_ordered is None:
+        is_ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in choices)
     return Decision(name=name, choices=choices, is_ordered=is_ordered)
 
 

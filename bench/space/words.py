@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from bench.errors import SpaceError, nearest
 
 Scalar = str | int | float | bool
 Kind = Literal["integer", "ratio", "word", "boolean"]
+
+QUANTITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "params_m": "parameters of the deploy form, in millions",
+        "macs_g": "multiply-accumulates of the deploy form, in billions",
+        "latency_ms": "the lowest latency that is likely on the calibrated runner of a search, in milliseconds",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,7 @@ class Word:
         divides: a word of the same scope whose value has to be a multiple of this one.
         scales: a word of the same scope; the network knows this word only as int(value * that value).
         follows: names that stand for a value of a stage: `{"stage1": (0, "width")}`.
+        is_ordered: whether its values have an order, smallest and largest being furthest apart; None: numbers have.
     """
 
     name: str
@@ -47,6 +57,7 @@ class Word:
     divides: str | None = None
     scales: str | None = None
     follows: Mapping[str, tuple[int, str]] | None = None
+    is_ordered: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,9 @@ class Family:
 
     The order of the words is the order of keys in canonical forms and, where no condition says otherwise, of
     decisions. A word stands after the words it depends on.
+
+    Attributes:
+        quantities: what rules may read of a whole network beside its words, with its meaning.
     """
 
     name: str
@@ -75,6 +89,7 @@ class Family:
     settings: tuple[Word, ...]
     stage: tuple[Word, ...]
     constraints: tuple[Constraint, ...] = ()
+    quantities: Mapping[str, str] = field(default_factory=lambda: QUANTITIES)
 
 
 def allowed_values(word: Word) -> str:

@@ -35,6 +35,7 @@ from bench.space import (
     draw,
     every,
     mutate,
+    nearest_row,
 )
 from bench.study.objectives import Objective
 
@@ -146,6 +147,10 @@ class Proposer:
             if architecture.id not in self._seen and not self._space.broken_rules(architecture, self._costs):
                 return self._accept(number, trial, architecture, f"sampler:{self._sampler}")
             self._optuna.tell(trial, state=TrialState.FAIL)
+            random = np.random.default_rng([self._seed, number, attempt])
+            row = nearest_row(self._space, architecture, random, other_than=self._seen)
+            if row is not None:
+                return self.propose_given(number, row, f"sampler:{self._sampler}")
         architecture, source = self._look_elsewhere(np.random.default_rng([self._seed, number]))
         return self.propose_given(number, architecture, source)
 
@@ -198,7 +203,11 @@ class Proposer:
     def _accept(self, number: int, trial: Trial, architecture: Architecture, source: str) -> Proposal:
         self._seen[architecture.id] = architecture
         self._asked[number] = trial.number
-        return Proposal(architecture=architecture, source=source, state=_state(self._optuna.trials[trial.number]))
+        return Proposal(
+            architecture=architecture,
+            source=source,
+            state=_state(self._optuna.get_trials(deepcopy=False)[trial.number]),
+        )
 
     def _new_sampler(self, number: int, attempt: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])

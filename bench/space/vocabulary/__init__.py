@@ -17,9 +17,13 @@ from bench.space.vocabulary.fastvit import FASTVIT
 from bench.space.vocabulary.mobileone import MOBILEONE
 from bench.space.words import Family, Scalar, Word
 
-__all__ = ["FAMILIES", "FASTVIT", "Family", "Scalar", "Word", "find_family"]
+__all__ = ["FAMILIES", "FASTVIT", "TABLE", "Family", "Scalar", "Word", "find_family"]
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (FASTVIT, MOBILEONE, EFFICIENTNET, CONVNEXT, CMT)}
+
+# Rows of a table of trained networks (bench/space/table.py). Its words are the columns that each space file names; what
+# they describe cannot be built, so it is none of those above.
+TABLE = Family(name="table", num_stages=0, settings=(), stage=())
 
 
 def find_family(name: object) -> Family:
@@ -28,7 +32,8 @@ def find_family(name: object) -> Family:
     Raises:
         SpaceError: no such family.
     """
-    if isinstance(name, str) and name in FAMILIES:
-        return FAMILIES[name]
-    known = ", ".join(FAMILIES)
-    raise SpaceError(f"unknown family {name!r}; known: {known}{nearest(str(name), FAMILIES) or '; name one of them'}")
+    families = {**FAMILIES, TABLE.name: TABLE}
+    if isinstance(name, str) and name in families:
+        return families[name]
+    known = ", ".join(families)
+    raise SpaceError(f"unknown family {name!r}; known: {known}{nearest(str(name), families) or '; name one of them'}")
