@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("bench.cli.evaluate", "evaluate", "Top-1 and robustness of weights on ImageNet and its variants."),
     "space": ("bench.cli.space", "space", "Show, count, draw from and check spaces."),
     "simulate": ("bench.cli.simulate", "simulate", "Search a table of trained networks, to judge a sampler."),
+    "export-table": ("bench.cli.export_table", "export_table", "Write a study as a table for bench simulate."),
     "studies": ("bench.cli.show", "studies", "List the studies of a database."),
     "show": ("bench.cli.show", "show", "Show a study's front, or one trial."),
     "replay": ("bench.cli.show", "replay", "Check that a study's proposals follow from what it stored."),

@@ -12,6 +12,7 @@ from .made import made_task
 
 SETTINGS = Settings(sampler="random", budget=12)
 
+
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
     return made_task(tmp_path)
