@@ -9,6 +9,7 @@ A study is a name, with `db=` where the database is not the default, or what `be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,10 @@ from bench.store import BASELINES, StudyRecord
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from bench.simulate.comparison import Line, Panel
+
+# Told apart by most eyes, also by those that see few colours (after Okabe and Ito, 2008).
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#3b3b3b", "#7f3fbf")
 # Beyond that many lines nothing is told apart.
 _MOST_LINES = 500
 _MOST_INTERVALS = 60
@@ -270,3 +275,77 @@ def intervals(study: Named, *, latency: str | None = None, db: str | Path | None
     title = next(found.title for found in (*columns.objectives, *columns.figures) if found.name == name)
     figure = laid_out(figure, f"{escape(record.name)}: the front with 95 % intervals", title, "")
     return figure.update_layout(height=180 + 26 * len(rows))
+
+
+def samplers(panels: Sequence[Panel]) -> Figure:
+    """Normalised hypervolume against what was spent, a panel a task and scale, with bands of a standard deviation.
+
+    Args:
+        panels: of `bench.simulate.comparison`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    if not panels:
+        raise ConfigError("nothing to draw; one panel at least is needed; simulate a sampler first")
+    across = min(2, len(panels))
+    titles = [f"{escape(panel.task)}, {panel.scale}" for panel in panels]
+    figure = make_subplots(rows=-(-len(panels) // across), cols=across, subplot_titles=titles)
+    labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    for place, panel in enumerate(panels):
+        row, col = place // across + 1, place % across + 1
+        for line in panel.lines:
+            colour = _COLOURS[labels.index(line.label) % len(_COLOURS)]
+            is_first = not any(line.label == other.label for before in panels[:place] for other in before.lines)
+            for trace in _band(go, line, colour, is_named=is_first):
+                figure.add_trace(trace, row=row, col=col)
+        figure.update_xaxes(title_text=panel.over, row=row, col=col)
+        figure.update_yaxes(title_text="normalised hypervolume", range=_range(panel), row=row, col=col)
+    return figure.update_layout(
+        template=TEMPLATE,
+        height=120 + 400 * (-(-len(panels) // across)),
+        margin={"t": 50},
+        legend={"orientation": "h", "y": -0.12},
+        hovermode="x unified",
+    )
+
+
+def _band(go: Any, line: Line, colour: str, *, is_named: bool) -> list[Any]:
+    """A mean with its band; a single search has none."""
+    spent, mean = np.array(line.summary.spent), np.array(line.summary.mean)
+    spread = np.array(line.summary.spread)
+    name = f"{escape(line.label, quote=False)} ({line.seeds} seeds)"
+    shared = {"legendgroup": line.label, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
+    edges = {"line": {"width": 0, "shape": "hv"}}
+    band = [
+        go.Scatter(x=spent, y=np.minimum(mean + spread, 1.0), **edges, **shared),
+        go.Scatter(
+            x=spent, y=np.maximum(mean - spread, 0.0), fill="tonexty", fillcolor=_faint(colour), **edges, **shared
+        ),
+    ]
+    middle = go.Scatter(
+        x=spent,
+        y=mean,
+        mode="lines",
+        name=name,
+        legendgroup=line.label,
+        showlegend=is_named,
+        line={"color": colour, "width": 2, "shape": "hv"},
+        customdata=spread,
+        hovertemplate="%{y:.3f} (sd %{customdata:.3f})",
+    )
+    return [*(band if line.seeds > 1 else []), middle]
+
+
+def _range(panel: Panel) -> tuple[float, float]:
+    """Up to 1, from a little below where the worst is after a twentieth of the way: the first steps are all alike."""
+    starts = [line.summary.at(line.summary.spent[-1] / 20)[0] for line in panel.lines]
+    return max(0.0, min(starts) - 0.1), 1.01
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.15)"

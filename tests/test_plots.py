@@ -13,6 +13,8 @@ import bench
 from bench.errors import ConfigError, StoreError
 from bench.report.figures import front_figure
 from bench.report.views import baselines_differences, baselines_view, study_view
+from bench.simulate.comparison import Line, Panel
+from bench.simulate.curves import Summary
 from bench.store import open_store
 
 
@@ -174,3 +176,19 @@ def test_several_runners_have_axes_of_their_own(tmp_path: Path) -> None:
 def test_an_unknown_study_is_named_with_the_nearest(db: Path) -> None:
     with pytest.raises(StoreError, match=r"no study 'mad'.*did you mean 'made'\?"):
         bench.plots.pareto("mad", db=db)
+
+
+def test_samplers_are_drawn_with_bands_where_there_are_several_seeds() -> None:
+    steps = Summary(spent=(1.0, 2.0), mean=(0.25, 0.5), spread=(0.125, 0.0))
+    lines = (Line(label="tpe <b>", seeds=3, summary=steps), Line(label="random", seeds=1, summary=steps))
+    made = [Panel(task="made", scale=scale, over="evaluations", lines=lines) for scale in ("tight", "wide")]
+    figure = bench.plots.samplers(made)
+    named = [trace for trace in figure.data if trace.showlegend]
+    assert [trace.name for trace in named] == ["tpe &lt;b&gt; (3 seeds)", "random (1 seeds)"]
+    first = [trace for trace in figure.data if trace.xaxis in (None, "x")]
+    assert [list(trace.y) for trace in first] == [[0.375, 0.5], [0.125, 0.5], [0.25, 0.5], [0.25, 0.5]]
+    assert [trace.fill for trace in first] == [None, "tonexty", None, None]
+    assert first[2].line.color != first[3].line.color
+    assert [found.text for found in figure.layout.annotations] == ["made, tight", "made, wide"]
+    with pytest.raises(ConfigError, match="nothing to draw"):
+        bench.plots.samplers([])

@@ -24,6 +24,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("bench.cli.evaluate", "evaluate", "Top-1 and robustness of weights on ImageNet and its variants."),
     "space": ("bench.cli.space", "space", "Show, count, draw from and check spaces."),
     "simulate": ("bench.cli.simulate", "simulate", "Search a table of trained networks, to judge a sampler."),
+    "compare-samplers": (
+        "bench.cli.compare_samplers",
+        "compare_samplers",
+        "Plot hypervolume against evaluations: several samplers, bands over seeds.",
+    ),
     "export-table": ("bench.cli.export_table", "export_table", "Write a study as a table for bench simulate."),
     "studies": ("bench.cli.show", "studies", "List the studies of a database."),
     "show": ("bench.cli.show", "show", "Show a study's front, or one trial."),

@@ -97,7 +97,7 @@ def simulate(
     )
     results, is_interrupted = run(task, settings, range(seed, seed + seeds), processes=processes, as_json=as_json)
     if results:
-        document = simulation_document(task, settings, results)
+        document = simulation_document(task, settings, results, asked=seeds)
         click.echo(json.dumps(document) if as_json else simulation_text(document))
     if is_interrupted:
         raise KeyboardInterrupt

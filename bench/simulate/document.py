@@ -17,10 +17,13 @@ _MARKS = (50, 100, 200, 500, 1000, 2000, 5000)
 _EARLY_MARKS = (5, 10, 20)
 
 
-def simulation_document(task: Task, settings: Settings, results: Sequence[SeedResult]) -> dict[str, Any]:
+def simulation_document(task: Task, settings: Settings, results: Sequence[SeedResult], *, asked: int) -> dict[str, Any]:
     """Everything about the searches of one task with one sampler.
 
     Mean and spread are over the seeds that came to their end; of all, where an interruption left none.
+
+    Args:
+        asked: how many seeds there would be without an interruption.
     """
     results = sorted(results, key=lambda result: result.seed)
     curves = [curve_of(task, result.evaluations) for result in results]
@@ -33,6 +36,7 @@ def simulation_document(task: Task, settings: Settings, results: Sequence[SeedRe
         "kind": KIND,
         "task": task_data(task),
         "settings": asdict(settings),
+        "seeds_asked": asked,
         "spent": list(spent),
         "mean": {name: list(found.mean) for name, found in summaries.items()},
         "spread": {name: list(found.spread) for name, found in summaries.items()},

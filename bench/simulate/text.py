@@ -27,7 +27,9 @@ def _heading(document: Mapping[str, Any]) -> list[str]:
     for scale, point in task["reference"].items():
         corner = ", ".join(f"{name} {value:g}" for name, value in zip(names, point, strict=True))
         lines.append(f"{scale} reference point: {corner} (hypervolume of the table {task['hypervolume'][scale]:.6g})")
-    lines.append(f"sampler {settings['sampler']}, {len(document['seeds'])} seeds, {_how(task, settings)}")
+    count, asked = sum(seed["complete"] for seed in document["seeds"]), document["seeds_asked"]
+    seeds = f"{asked} seeds" if count == asked else f"{count} of {asked} seeds"
+    lines.append(f"sampler {settings['sampler']}, {seeds}, {_how(task, settings)}")
     return lines
 
 
@@ -75,6 +77,6 @@ def _pace(document: Mapping[str, Any]) -> str:
         parts.append(f"{failed} failed")
     if short:
         parts.append(f"{len(short)} seeds ended early: the rows were used up")
-    if any(not seed["complete"] for seed in document["seeds"]):
+    if sum(seed["complete"] for seed in document["seeds"]) < document["seeds_asked"]:
         parts.append("interrupted")
     return "; ".join(parts)

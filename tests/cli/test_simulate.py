@@ -162,3 +162,4 @@ def test_ctrl_c_leaves_what_is_done(made: Here) -> None:
     assert "normalised hypervolume" in ended.out
     assert "interrupted" in ended.out.splitlines()[-1]
     assert "(not complete)" in ended.out
+    assert " of 5000 seeds, " in ended.out
