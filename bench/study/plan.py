@@ -318,7 +318,8 @@ class Plan:
         return number, proposal
 
     def _propose(self, number: int) -> Proposal:
-        known = {candidate.architecture.id for candidate in self.candidates.values()}
+        # Asked for only where it is needed: over thousands of candidates their ids take most of the time.
+        known = {candidate.architecture.id for candidate in self.candidates.values()} if self._references else set()
         for source, architecture in self._references:
             if architecture.id not in known:
                 return self._proposer.propose_given(number, architecture, source)
