@@ -22,6 +22,7 @@ from bench.errors import SpaceError
 from bench.space.architecture import Architecture
 from bench.space.compiler import Value
 from bench.space.genes import choice_data, values_of
+from bench.space.nearness import Nearness, nearness_of
 from bench.space.rows import Places, Rows, options_of, rows_of
 from bench.space.space import CostFunction, Space
 from bench.space.table_file import Table
@@ -84,9 +85,14 @@ class TableSpace(Space):
     identity: str | None
     rows: Rows | None = None
     valid: Places = field(init=False, repr=False)
+    _nearness: Nearness = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "valid", _valid(self))
+        places = np.empty((0, len(self.genes)), dtype=np.int64) if self.rows is None else self.rows.places[self.valid]
+        sizes = [len(options_of(gene)) for gene in self.genes]
+        ordered = [bool(gene.word.is_ordered) for gene in self.genes]
+        object.__setattr__(self, "_nearness", nearness_of(places, sizes=sizes, ordered=ordered))
 
     @property
     def vocabulary(self) -> Family:
@@ -157,22 +163,14 @@ class TableSpace(Space):
     def nearest(
         self, architecture: Architecture, random: np.random.Generator, *, other_than: Container[str]
     ) -> Architecture | None:
-        """The row that obeys the rules and differs least from an architecture; ties are drawn.
-
-        A column without an order differs by 0 or 1, one in order by its share of the way from the first to the last.
+        """The row that obeys the rules and is nearest to an architecture of these columns (see nearness.py).
 
         Args:
             other_than: ids that are not asked for.
         """
         chosen = values_of(architecture)
-        distance = np.zeros(len(self.valid))
-        for column, gene in enumerate(self.genes):
-            options = options_of(gene)
-            place = options.index(chosen[gene.name])
-            apart = np.abs(self._bound.places[self.valid, column] - place)
-            is_graded = gene.word.is_ordered and len(options) > 1
-            distance += apart / (len(options) - 1) if is_graded else apart > 0
-        for row in np.lexsort((random.random(len(distance)), distance)):
+        places = [options_of(gene).index(chosen[gene.name]) for gene in self.genes]
+        for row in self._nearness.order(places, random):
             found = self.at_row(int(self.valid[row]))
             if found.id not in other_than:
                 return found

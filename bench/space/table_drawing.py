@@ -20,6 +20,8 @@ from bench.space.table import TableSpace
 
 # Mutations and crosses that are tried as they are before the row nearest to one is taken.
 _TRIES = 8
+# Where the table has fewer than one in so many of the combinations, that would be in vain.
+_SPARSE = 64
 
 
 @describe.register
@@ -125,7 +127,8 @@ def _row_near(
     """The first of a few children that the table has, else the row nearest to the last of them."""
     _refuse_empty(space)
     child = make()
-    for _ in range(_TRIES):
+    is_sparse = len(space.valid) * _SPARSE < sampling.count.dispatch(Space)(space)
+    for _ in range(0 if is_sparse else _TRIES):
         row = space.row_of(child)
         if row is not None and not space.broken_rules(child):
             found = space.at_row(row)

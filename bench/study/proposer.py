@@ -163,7 +163,7 @@ class Proposer:
             raise SpaceError(f"architecture {architecture.id} is not in space {self._space.name!r}; check the space")
         if isinstance(self._optuna.sampler, NSGAIISampler):
             # A given network has parents' rights too; Optuna counts only what it has drawn itself.
-            self._optuna.sampler.get_trial_generation(self._optuna, self._optuna.trials[trial.number])
+            self._optuna.sampler.get_trial_generation(self._optuna, self._trial(trial.number))
         return self._accept(number, trial, architecture, source)
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
@@ -208,6 +208,10 @@ class Proposer:
             source=source,
             state=_state(self._optuna.get_trials(deepcopy=False)[trial.number]),
         )
+
+    def _trial(self, number: int) -> FrozenTrial:
+        # Not `trials`, which copies all of them.
+        return self._optuna.get_trials(deepcopy=False)[number]
 
     def _new_sampler(self, number: int, attempt: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])

@@ -114,8 +114,9 @@ def test_noise_is_told_and_not_counted(task: Task, monkeypatch: pytest.MonkeyPat
     assert curve_of(task, found).shares["wide"].tolist() == plain.shares["wide"].tolist()
 
 
-def test_halving_pays_for_what_it_trains(rungs: Task) -> None:
-    found = searched(rungs, budget=60)
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_halving_pays_for_what_it_trains(rungs: Task, in_flight: int) -> None:
+    found = searched(rungs, budget=60, in_flight=in_flight)
     low = [evaluation for evaluation in found if evaluation.rung == 0]
     high = [evaluation for evaluation in found if evaluation.rung == 1]
     assert len(low) == 60
