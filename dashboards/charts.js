@@ -4,19 +4,31 @@ import { palette } from "./theme.js";
 
 let loading = null;
 
-// The library, which the page loads last (index.html): whoever comes before it waits.
+// The library, read when the first chart is drawn: it keeps the page from anything else for a second or two, and tables
+// need none. An exported page has it inside and says how it is unpacked.
 export function plotly() {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  if (globalThis.plotlyLoading) return globalThis.plotlyLoading;
-  loading ??= new Promise((resolve, reject) => {
-    const done = () =>
-      window.Plotly
-        ? resolve(window.Plotly)
-        : reject(new Error("plotly.js did not load; the table shows the same trials; reload the page"));
-    if (document.readyState === "complete") done();
-    else addEventListener("load", done, { once: true });
+  loading ??= painted().then(globalThis.unpackPlotly ?? fetched).then(() => {
+    if (window.Plotly) return window.Plotly;
+    throw new Error("plotly.js did not load; the table shows the same trials; reload the page");
   });
   return loading;
+}
+
+// Resolves when what has been drawn so far is on the screen, or would be if the page were looked at.
+function painted() {
+  return new Promise((done) => {
+    if (document.hidden) setTimeout(done, 0);
+    else requestAnimationFrame(() => setTimeout(done, 0));
+  });
+}
+
+function fetched() {
+  return new Promise((done) => {
+    const script = document.createElement("script");
+    script.src = "static/plotly.min.js";
+    for (const event of ["load", "error"]) script.addEventListener(event, done, { once: true });
+    document.head.append(script);
+  });
 }
 
 // Draws or updates a chart; zoom stays while `layout.uirevision` does.

@@ -3,7 +3,8 @@
 // So many numbers fit into an address.
 const MOST_KEPT = 2500;
 
-// The question as texts by parameter. `window` is that of a zoom; a filter that cannot be read is not sent.
+// The question as texts by parameter. `window` is that of a zoom; a filter that cannot be read is not sent, nor one
+// that cannot be tried because nothing is held yet.
 export function question({ state, selection, focus, study }, window) {
   const known = (name) => state.get(name) && (study?.figure(state.get(name)) ?? null) !== null;
   const log = ["x", "y"].filter((axis) => state.get(`${axis}log`)).join();
@@ -14,7 +15,7 @@ export function question({ state, selection, focus, study }, window) {
     ...(known("y") && { y: state.get("y") }),
     ...(log && { log }),
     ...(window && { window }),
-    ...(filter && (!study || isReadable(selection, study)) && { filter }),
+    ...(filter && study && isReadable(selection, study) && { filter }),
     ...(keep.length && { keep: steps(keep) }),
   };
 }

@@ -27,24 +27,21 @@ _EXPORT = re.compile(
 _REFUSED = re.compile(r"^(import\b|export\b)|\bimport\s*\(|\bimport\.meta\b", re.MULTILINE)
 _STYLE = re.compile(r'<link\s+rel="stylesheet"\s+href="static/(?P<file>[\w.-]+\.css)"(?P<more>[^>]*)>')
 _SCRIPT = re.compile(r'<script\s+type="module"\s+src="static/(?P<file>[\w.-]+\.js)"\s*></script>')
-_PLOTLY = re.compile(r'<script\s[^>]*src="static/plotly\.min\.js"[^>]*></script>\n?')
 # What ends a script or begins a comment of HTML inside one, whatever the language says.
 _ENDS_SCRIPT = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
 
 
-# plotly.js is the larger part of the file by far, and a third of its size when it is compressed. It waits until what
-# needs no chart is on the screen.
+# plotly.js is the larger part of the file by far, and a third of its size when it is compressed. It is unpacked when
+# the first chart is drawn.
 _BOOT = """
-globalThis.plotlyLoading = (async () => {
-  await new Promise((done) => addEventListener("load", () => setTimeout(done, 0)));
+globalThis.unpackPlotly = async () => {
   const held = JSON.parse(document.getElementById("plotly").textContent);
   const bytes = Uint8Array.from(atob(held.data), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
   script.textContent = await new Response(stream).text();
   document.head.append(script);
-  return globalThis.Plotly;
-})();
+};
 """
 
 
@@ -86,7 +83,7 @@ def one_page(html: str, files: Mapping[str, str], *, plotly: str, snapshot: str)
         styles.append(text)
         return f"<style{link['more']}>{text}</style>"
 
-    page = _PLOTLY.sub("", _STYLE.sub(inlined, html))
+    page = _STYLE.sub(inlined, html)
     library = json.dumps({"format": 1, **packed(plotly)})
     data = "".join(
         f'<script type="application/json" id="{name}">{_safe_json(text)}</script>\n'

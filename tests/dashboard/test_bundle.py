@@ -20,7 +20,6 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="static/page.css" id="kept">
 </head><body><main></main>
 <script type="module" src="static/main.js"></script>
-<script src="static/plotly.min.js" defer></script>
 </body></html>
 """
 FILES = {
