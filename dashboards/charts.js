@@ -4,14 +4,19 @@ import { palette } from "./theme.js";
 
 let loading = null;
 
-// The library, read when the first chart is drawn: it keeps the page from anything else for a second or two, and tables
-// need none. An exported page has it inside and says how it is unpacked.
+// The library, read when the first chart is drawn or the page has nothing else to do: it keeps the page busy for a second
+// or two, and tables need none. An exported page has it inside and says how it is unpacked.
 export function plotly() {
   loading ??= painted().then(globalThis.unpackPlotly ?? fetched).then(() => {
     if (window.Plotly) return window.Plotly;
     throw new Error("plotly.js did not load; the table shows the same trials; reload the page");
   });
   return loading;
+}
+
+// So that the first chart need not wait; whoever draws one is told what goes wrong.
+export function prepareCharts() {
+  requestIdleCallback(() => plotly().catch(() => {}));
 }
 
 // Resolves when what has been drawn so far is on the screen, or would be if the page were looked at.

@@ -1,5 +1,6 @@
 // The page as a whole: holds the study, and tells the views when to draw.
 
+import { prepareCharts } from "./charts.js";
 import { shownCounts } from "./counts.js";
 import { Details } from "./details.js";
 import { button } from "./dom.js";
@@ -87,6 +88,7 @@ export class Page {
     if (turn !== this.#opening) return;
     this.redraw();
     this.#later();
+    prepareCharts();
   }
 
   // Rows of the trials that are shown.
