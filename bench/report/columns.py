@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.pareto import Floats
 from bench.report.figure_names import FigureName, further_names, objective_names
 from bench.report.views import top_rung
-from bench.store import Changes, Json, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
+from bench.store import Changes, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
 
 if TYPE_CHECKING:
     from bench.store.blocks import Moments
@@ -69,7 +69,7 @@ class StudyColumns:
         self.reasons: list[str | None] = []
         self.sources: dict[str, int] = {}
         self.verdicts: dict[str, int] = {}
-        self._rows: dict[int, int] = {}
+        self._num_rows = 0
         self._stages: dict[str, Floats] = {}
         self._latencies = {latency_figure(runner, study.runners): runner for runner in study.runners}
         costs = [found.name for found in (*self.objectives, *self.figures) if found.name != "accuracy"]
@@ -83,7 +83,7 @@ class StudyColumns:
         }
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._num_rows
 
     @property
     def maximise(self) -> tuple[bool, ...]:
@@ -140,7 +140,7 @@ class StudyColumns:
     def _take_trials(self, found: TrialBlock, sequence: int) -> NDArray[np.int64]:
         rows = self._begin(found.id)
         columns = self._columns
-        columns["trial_id"][rows], columns["number"][rows] = found.id, found.number
+        columns["number"][rows] = found.number
         columns["status"][rows] = [_CODES[status] for status in found.status]
         columns["changed"][rows] = sequence
         for row, architecture_id, source, reason in zip(
@@ -180,42 +180,49 @@ class StudyColumns:
 
     def _take_timings(self, found: TimingBlock) -> None:
         rows, seconds, runners = self._rows_of(found.trial_id), self._seconds(found.created_at), np.array(found.runner)
+        figures, columns = found.figures, self._columns
+        # As `MeasurementRecord.latency`: comparable in its study where a study timed it.
+        is_comparable = ~np.isnan(figures["comparable_ms"])
+        value = np.where(is_comparable, figures["comparable_ms"], figures["median_ms"])
+        low, high = (
+            np.where(is_comparable, figures[f"comparable_{end}_ms"], figures[f"{end}_ms"]) for end in ("low", "high")
+        )
         for name, runner in self._latencies.items():
             # A summary is empty where nothing could be timed.
-            places = [place for place in np.flatnonzero(runners == runner).tolist() if found.summary[place]]
-            if places:
-                self._take_latencies(name, rows[places], [found.summary[place] for place in places])
-                verdicts = [self.verdicts.setdefault(found.verdict[place], len(self.verdicts)) for place in places]
-                self._columns[f"verdict {name}"][rows[places]] = verdicts
-                np.fmax.at(self._columns["known_s"], rows[places], seconds[places])
-
-    def _take_latencies(self, name: str, rows: NDArray[np.int64], summaries: Sequence[Json]) -> None:
-        # As `MeasurementRecord.latency`: comparable in its study where a study timed it.
-        prefixes = ["comparable_" if "comparable_ms" in summary else "" for summary in summaries]
-        told = list(zip(prefixes, summaries, strict=True))
-        columns = self._columns
-        columns[f"figure {name}"][rows] = [found[f"{prefix or 'median_'}ms"] for prefix, found in told]
-        columns[f"low {name}"][rows] = [found.get(f"{prefix}low_ms", np.nan) for prefix, found in told]
-        columns[f"high {name}"][rows] = [found.get(f"{prefix}high_ms", np.nan) for prefix, found in told]
-        columns[f"ratio {name}"][rows] = [found.get("ratio_to_reference", np.nan) for found in summaries]
+            places = np.flatnonzero((runners == runner) & ~np.isnan(value))
+            at = rows[places]
+            columns[f"figure {name}"][at] = value[places]
+            columns[f"ratio {name}"][at] = figures["ratio_to_reference"][places]
+            columns[f"low {name}"][at], columns[f"high {name}"][at] = low[places], high[places]
+            verdicts = [self.verdicts.setdefault(found.verdict[place], len(self.verdicts)) for place in places.tolist()]
+            columns[f"verdict {name}"][at] = verdicts
+            np.fmax.at(columns["known_s"], at, seconds[places])
 
     def _begin(self, trial_ids: Sequence[int]) -> NDArray[np.int64]:
         """The rows of trials, new ones behind all others, with nothing in them that was known before."""
-        for trial_id in trial_ids:
-            self._rows.setdefault(trial_id, len(self._rows))
-        lacking = [None] * (len(self._rows) - len(self.names))
-        self.names += lacking
-        self.reasons += lacking
-        self.architecture_ids += [""] * len(lacking)
-        while len(self._columns["number"]) < len(self._rows):
+        ids = np.array(trial_ids, dtype=np.int64)
+        # A study's trials get their ids in the order of their numbers, so that rows are in the order of both.
+        known = self.column("trial_id")
+        places = np.searchsorted(known, ids)
+        is_known = places < len(known)
+        is_known[is_known] = known[places[is_known]] == ids[is_known]
+        new = np.sort(ids[~is_known])
+        first = len(self)
+        self._num_rows += len(new)
+        self.names += [None] * len(new)
+        self.reasons += [None] * len(new)
+        self.architecture_ids += [""] * len(new)
+        while len(self._columns["number"]) < len(self):
             self._grow()
+        self._columns["trial_id"][first : len(self)] = new
         rows = self._rows_of(trial_ids)
         for column, empty in self._empty.items():
-            self._columns[column][rows] = empty  # their scores and measurements come again, all of them
+            if column != "trial_id":
+                self._columns[column][rows] = empty  # their scores and measurements come again, all of them
         return rows
 
     def _rows_of(self, trial_ids: Sequence[int]) -> NDArray[np.int64]:
-        return np.fromiter(map(self._rows.__getitem__, trial_ids), dtype=np.int64, count=len(trial_ids))
+        return np.searchsorted(self.column("trial_id"), np.array(trial_ids, dtype=np.int64))
 
     def _grow(self) -> None:
         size = len(self._columns["number"])

@@ -48,9 +48,16 @@ def test_what_an_agent_tells_may_have_any_shape(capabilities: dict[str, Any], he
 def test_an_attempt_is_a_row() -> None:
     attempt = AttemptState.from_dict(
         {
-            "job_id": "0123456789abcdef" * 2, "number": 2, "is_test": False, "num_files": 3, "status": "expired",
-            "kind": "expired", "reason": "gone\x1b[2J\nready", "started_at": "2026-11-20T12:00:07+00:00",
-            "finished_at": "2026-11-20T12:01:09.5+00:00", "fence": 9,
+            "job_id": "0123456789abcdef" * 2,
+            "number": 2,
+            "is_test": False,
+            "num_files": 3,
+            "status": "expired",
+            "kind": "expired",
+            "reason": "gone\x1b[2J\nready",
+            "started_at": "2026-11-20T12:00:07+00:00",
+            "finished_at": "2026-11-20T12:01:09.5+00:00",
+            "fence": 9,
         }
     )
     assert attempt_row(attempt) == ("2026-11-20 12:00", "62.5 s", "01234567", "2", "3", "expired", "gone?[2J ready")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.store import Store, blocks, open_store
+from bench.store import Store, TimingBlock, blocks, open_store
 
 from .examples import add_measurement, add_score, add_study, add_trial, ticking_clock
 
@@ -46,6 +47,9 @@ def test_blocks_hold_what_the_records_hold(store: Store, monkeypatch: pytest.Mon
         ]
         assert sum(len(found.trial_id) for found in scores) == 5
         measured = [row for record in records for row in store.measurements(record.id)]
-        assert [row for found in timings for row in found.summary] == [row.summary for row in measured]
+        for name in TimingBlock.FIGURES:
+            told = [value for found in timings for value in found.figures[name].tolist()]
+            assert told == pytest.approx([row.summary.get(name, math.nan) for row in measured], nan_ok=True), name
+        assert timings[0].figures["median_ms"][0] == 12.5
         moments = np.concatenate([found.created_at for found in timings])
         assert [moment.item().replace(tzinfo=UTC) for moment in moments] == [row.created_at for row in measured]

@@ -50,7 +50,7 @@ def test_everything_is_given_first_and_then_what_changed(writer_url: str) -> Non
             trials, scores, timings = _only(changes.trials()), _only(changes.scores()), _only(changes.timings())
             assert list(trials.number) == [0, 1, 2]
             assert (list(scores.rung), list(scores.accuracy), list(scores.images_seen)) == ([0] * 3, [0.5] * 3, [0] * 3)
-            assert [summary["median_ms"] for summary in timings.summary] == [12.5] * 3
+            assert timings.figures["median_ms"].tolist() == [12.5] * 3
             seen = changes.sequence
         assert seen == reader.head(study.id)
         second = store.find_trial("first/1")
