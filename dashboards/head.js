@@ -183,6 +183,8 @@ export class Head {
     const counts = this.#page.shownCounts();
     const { tried } = study.counts;
     if (counts) return counts.tried < tried ? `${grouped(counts.tried)} of ${count(tried, "trial")}` : count(tried, "trial");
+    const refused = study.refused(this.#page.state.get("filter"));
+    if (refused) return refused;
     return this.#page.source.isLive
       ? `counting in ${count(tried, "trial")} ...`
       : `${grouped(rows)} of the ${count(study.trials.length, "trial")} in this file, which are of ${grouped(tried)}`;

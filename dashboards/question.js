@@ -3,8 +3,8 @@
 // So many numbers fit into an address.
 const MOST_KEPT = 2500;
 
-// The question as texts by parameter. `window` is that of a zoom; a filter that cannot be read is not sent, nor one
-// that cannot be tried because nothing is held yet.
+// The question as texts by parameter. `window` is that of a zoom; a filter that cannot be read is not sent, nor one that
+// nobody has read yet: an address may hold anything.
 export function question({ state, selection, focus, study }, window) {
   const known = (name) => state.get(name) && (study?.figure(state.get(name)) ?? null) !== null;
   const log = ["x", "y"].filter((axis) => state.get(`${axis}log`)).join();

@@ -113,9 +113,14 @@ export class Study {
     return this.trials.length >= this.counts.tried;
   }
 
-  // Counts by kind of all trials that pass a filter, as the server counted them; null: it was not asked.
+  // Counts by kind of all trials that pass a filter, as the server counted them; null: it was not asked, or refused.
   filtered(text) {
     return this.#held.filtered?.text === text ? this.#held.filtered.counts : null;
+  }
+
+  // Why the server counts nothing by this filter; null: it does, or was not asked.
+  refused(text) {
+    return this.#held.filtered?.text === text ? this.#held.filtered.error : null;
   }
 
   // Rows of `trials` that are drawn as points; null: all.

@@ -52,7 +52,7 @@ def points_document(group: Group, reader: Reader, question: Question, now: datet
 def _whole(group: Group, reader: Reader, question: Question, now: datetime) -> dict[str, Any]:
     points = group.study.points
     plane = _plane(points.columns, question)
-    among = passing(group, reader, question.filter) if question.filter else None
+    among, filtered = _filtered(group, reader, question.filter)
     shown = drawn = shown_of(points, plane, most=question.dominated, keep=question.keep, among=among)
     if question.dominated is None or question.dominated > MOST_DOMINATED:
         held = np.zeros(len(points.columns), dtype=bool)
@@ -63,7 +63,7 @@ def _whole(group: Group, reader: Reader, question: Question, now: datetime) -> d
         "format": FORMAT,
         "is_whole": True,
         **_common(group, now),
-        "filtered": _filtered(points, question.filter, among),
+        "filtered": filtered,
         "objectives": [asdict(found) for found in points.columns.objectives],
         "figures": [asdict(found) for found in points.columns.figures],
         **_rows_and_words(group, reader, shown.rows, after=None),
@@ -81,13 +81,11 @@ def _whole(group: Group, reader: Reader, question: Question, now: datetime) -> d
 def _delta(
     group: Group, reader: Reader, question: Question, changed: NDArray[np.int64], now: datetime
 ) -> dict[str, Any]:
-    points = group.study.points
-    among = passing(group, reader, question.filter) if question.filter else None
     return {
         "format": FORMAT,
         "is_whole": False,
         **_common(group, now),
-        "filtered": _filtered(points, question.filter, among),
+        "filtered": _filtered(group, reader, question.filter)[1],
         **_rows_and_words(group, reader, changed, after=question.after),
         "cursor": str(_cursor(group)),
     }
@@ -116,9 +114,19 @@ def _common(group: Group, now: datetime) -> dict[str, Any]:
     }
 
 
-def _filtered(points: StudyPoints, text: str, among: NDArray[np.bool_] | None) -> dict[str, Any] | None:
-    """How many trials of each kind pass the filter that was asked with."""
-    return None if among is None else {"text": text, "counts": {"tried": int(among.sum()), **_by_kind(points, among)}}
+def _filtered(group: Group, reader: Reader, text: str) -> tuple[NDArray[np.bool_] | None, dict[str, Any] | None]:
+    """Which trials pass the filter that was asked with, and how many of each kind.
+
+    One that cannot be read filters nothing and is told so: a page that polls with it has to get its answers.
+    """
+    if not text:
+        return None, None
+    try:
+        among = passing(group, reader, text)
+    except ConfigError as error:
+        return None, {"text": text, "counts": None, "error": str(error)}
+    counts = {"tried": int(among.sum()), **_by_kind(group.study.points, among)}
+    return among, {"text": text, "counts": counts, "error": None}
 
 
 def attainment_lists(points: StudyPoints) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from bench.errors import ConfigError
 MOST_DOMINATED = 3000
 _LARGEST = 100_000
 _MOST_KEPT = 5000
-_LONGEST_FILTER = 500
+_LONGEST_FILTER = 1000
 _CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,15})\.([0-9a-f]{8}-[0-9]{1,15}|-)\.([0-9]{1,12})\.([a-z]{1,5})")
 _NUMBERS = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
 

@@ -24,7 +24,7 @@ def view(several: Path) -> StudyView:
 def test_baselines_measured_here_are_labelled_and_switched(main: Visit) -> None:
     main.open(study="main")
     assert set(main.traces()["measured"]["text"]) >= {"fastvit_t8", "mobileone_s0"}
-    expect(main.find(".legend")).to_contain_text("baselines, measured here")
+    expect(main.find("#front .legend")).to_contain_text("baselines, measured here")
     main.page.get_by_label("baselines measured here").uncheck()
     main.page.wait_for_url("**measured=0**")
     assert "measured" not in main.traces()
@@ -61,5 +61,5 @@ def test_baselines_of_other_conditions_are_not_drawn_unasked(browser: Browser, t
         assert "measured" not in visit.traces()
         expect(visit.find("#incomparable")).to_contain_text("another")
         visit.page.get_by_role("button", name="Show them anyway").click()
-        expect(visit.find(".legend")).to_contain_text("baselines, measured elsewhere")
+        expect(visit.find("#front .legend")).to_contain_text("baselines, measured elsewhere")
         assert visit.traces()["measured"]["marker"]["symbol"] == "star-open"

@@ -37,7 +37,7 @@ def test_legend_and_facts(main: Visit, study: Study, shown: str) -> None:
     stopped = trials[(trials["status"] == "stopped") & trials["latency_ms"].notna()]
     num_failed = int((trials["status"] == "failed").sum())
     main.open(study="main", stopped="1")
-    legend = main.find(".legend")
+    legend = main.find("#front .legend")
     expect(legend).to_contain_text(f"front {len(front)}")
     expect(legend).to_contain_text(f"dominated {len(reached) - len(front)}")
     expect(legend).to_contain_text(f"stopped early {len(stopped)} (")

@@ -95,7 +95,7 @@ def test_third_figure_is_told_by_size_and_by_shape(main: Visit) -> None:
     assert len(set(marker["size"])) > 1
     assert set(marker["symbol"]) <= {"circle", "square", "triangle-up"}
     assert len(set(marker["symbol"])) > 1
-    expect(main.find(".legend")).to_contain_text("circle, square, triangle")
+    expect(main.find("#front .legend")).to_contain_text("circle, square, triangle")
 
 
 def test_axes_tell_their_better_end(main: Visit) -> None:
@@ -109,7 +109,7 @@ def test_axes_tell_their_better_end(main: Visit) -> None:
 def test_failed_trials_are_a_chip_that_lists_them(main: Visit, view: StudyView) -> None:
     failed = [found.number for found in view.trials if found.status == "failed"]
     main.open(study="main")
-    main.find(".legend .chip").click()
+    main.find("#front .legend .chip").click()
     main.drawn("table")
     expect(main.find("#filter-note")).to_have_text(f"{len(failed)} of {len(view.trials)} trials")
     assert main.order() == failed
@@ -134,4 +134,4 @@ def test_trials_that_break_a_rule_by_measurement_are_hollow(browser: Browser, tm
         visit.open()
         assert set(visit.numbers("infeasible")) == slow
         assert visit.traces()["infeasible"]["marker"]["symbol"] == "x-open"
-        expect(visit.find(".legend")).to_contain_text(f"breaks a rule {len(slow)}")
+        expect(visit.find("#front .legend")).to_contain_text(f"breaks a rule {len(slow)}")

@@ -73,7 +73,7 @@ def test_counts_are_those_of_the_database(browser: Browser, many: Path) -> None:
     num_dominated = int(by_status["complete"]) - num_front
     with opened(browser, many) as found:
         found.open(stopped="1")
-        legend = found.find(".legend")
+        legend = found.find("#front .legend")
         drawn = {kind: len(found.numbers(kind)) for kind in ("dominated", "early")}
         assert sum(drawn.values()) < 3300
         expect(legend).to_contain_text(f"front {num_front}")

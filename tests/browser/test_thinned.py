@@ -50,7 +50,7 @@ def test_file_says_that_its_chart_is_thinned(browser: Browser, thin: Path, num_d
         drawn = len(found.numbers("dominated"))
         assert drawn < num_dominated
         said = f"{drawn:,} of {num_dominated:,}"
-        expect(found.find(".legend")).to_contain_text(f"dominated {said}")
+        expect(found.find("#front .legend")).to_contain_text(f"dominated {said}")
         expect(found.find("#thinning")).to_have_text(
             f"front complete; {said} dominated trials shown, evenly over the plane"
         )
@@ -72,7 +72,7 @@ def test_file_of_a_part_of_the_trials_says_so_in_all_that_comes_from_it(
     part = f"{num:,} of {NUM:,} trials"
     with context_of(browser) as context, visit(context, (tmp_path / "part.html").as_uri()) as found:
         found.open()
-        expect(found.find(".legend")).to_contain_text(f"of {num_dominated:,}")
+        expect(found.find("#front .legend")).to_contain_text(f"of {num_dominated:,}")
         expect(found.find("#thinning")).to_contain_text(f"{part} are in this file")
         expect(found.find("#filter-note")).to_have_text(f"{NUM:,} trials")
         found.find("#filter").fill("status=complete")

@@ -87,10 +87,15 @@ def test_a_thinned_study_holds_what_passes_and_counts_it(tmp_path: Path) -> None
             ]
             assert few["filtered"] == {
                 "text": "kind=early",
+                "error": None,
                 "counts": {**dict.fromkeys(few["filtered"]["counts"], 0), "tried": len(early), "early": len(early)},
             }
             assert few["counts"] == whole["counts"]
             assert len(few["rows"]["number"]) < 120
+            wrong = source.points(study.id, Question(dominated=20, filter="latncy<5"))
+            assert wrong is not None
+            assert wrong["filtered"]["error"].startswith("unknown name latncy; known: ")
+            assert wrong["filtered"]["counts"] is None
             kept = source.points(study.id, parse_question({"dominated": "0", "keep": "3,14,1"}))
             assert kept is not None
             assert {3, 17, 18} <= set(kept["rows"]["number"])
