@@ -59,7 +59,8 @@ export function startKeys(acts) {
 }
 
 // Shows the keys in a dialog.
-export function showHelp(dialog) {
+export function showHelp() {
+  const dialog = document.getElementById("keys");
   put(
     dialog,
     h("h2", { id: "keys-heading" }, "Keys"),
@@ -81,10 +82,11 @@ export function showHelp(dialog) {
       "p",
       null,
       "Filled circles are trials of the top rung, the front large and joined by the line that they attain; hollow ones " +
-        "were stopped early. Squares mark published networks that were tried as candidates, stars those that were " +
+        "were stopped early, crosses break a rule of the study. Squares mark published networks that were tried as candidates, stars those that were " +
         "trained and timed as baselines; diamonds are published figures from elsewhere. Bars are 95 % intervals.",
     ),
     button("Close", () => dialog.close(), { autofocus: true }),
   );
   dialog.showModal();
+  return true;
 }

@@ -51,7 +51,7 @@ export class Page {
       study: (name) => this.state.fresh(name),
       pause: () => this.#pause(),
       theme: () => this.#head.drawTheme(theme.next()),
-      help: () => this.#help(),
+      help: showHelp,
     });
     this.#head.drawTheme(theme.name);
     this.#details = new Details(source);
@@ -64,7 +64,7 @@ export class Page {
     });
     this.state.listen((changed) => this.#stateChanged(changed));
     startLinks(this.state);
-    startKeys(moves(this, { help: () => this.#help(), pause: () => this.#pause(), whole: () => this.#stage.reset() }));
+    startKeys(moves(this, { help: showHelp, pause: () => this.#pause(), whole: () => this.#stage.reset() }));
   }
 
   // Reads the studies, then the one that the address or the server names; again while there are none.
@@ -158,7 +158,8 @@ export class Page {
 
   // For tests and for those who wait: how often a view was drawn.
   whenDrawn(view) {
-    document.body.dataset[`drawn${view}`] = String(Number(document.body.dataset[`drawn${view}`] ?? 0) + 1);
+    const { dataset } = document.body;
+    dataset[`drawn${view}`] = String(Number(dataset[`drawn${view}`] ?? 0) + 1);
   }
 
   async copy(text) {
@@ -205,12 +206,12 @@ export class Page {
 
   #changed(answer, asked) {
     const { study } = this;
-    const before = { front: study.front.join(), hypervolume: study.hypervolume };
+    const [front, volume] = [study.front.join(), study.hypervolume];
     const added = study.take(answer);
     if (answer.is_whole) this.#holding.answered(asked);
     else this.fresh = new Set(added);
-    if (study.front.join() !== before.front) {
-      const gain = before.hypervolume ? study.hypervolume / before.hypervolume - 1 : null;
+    if (study.front.join() !== front) {
+      const gain = volume ? study.hypervolume / volume - 1 : null;
       this.announce(`front now ${study.front.length}${gain ? `, hypervolume ${percent(gain, 1)}` : ""}`);
     }
     this.redraw();
@@ -250,11 +251,6 @@ export class Page {
     if (!this.source.isLive) return false;
     if (this.#follower.isPaused) this.#follower.resume();
     else this.#follower.pause();
-    return true;
-  }
-
-  #help() {
-    showHelp(document.getElementById("keys"));
     return true;
   }
 }
