@@ -28,6 +28,7 @@ LIGHT = {
     "bench.networks": ("ray", "optuna", "plotly", "sqlalchemy"),
     "bench.measure": ("torch", "ray", "optuna", "plotly", "sqlalchemy"),
     "bench.proxies.datasets": ("ray", "optuna", "plotly", "sqlalchemy"),
+    "bench.proxies.zero_cost": ("ray", "optuna", "plotly", "sqlalchemy", "pandas"),
     "bench.report.views": ("torch", "ray", "optuna", "plotly"),
     "bench.dashboard.serving": ("torch", "ray", "optuna", "plotly", "pandas", "fastapi", "pydantic"),
     "bench.dashboard.snapshot": ("torch", "ray", "optuna", "plotly", "pandas", *WEB),

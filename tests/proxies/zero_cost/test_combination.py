@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import SearchError
+from bench.proxies.zero_cost import PARTS, combine, standards_of
+
+numbers = st.floats(0.01, 1e6)
+feature_rows = st.fixed_dictionaries(dict.fromkeys(PARTS, numbers))
+
+
+@given(st.lists(feature_rows, min_size=1, max_size=12), feature_rows, st.sampled_from(PARTS), st.floats(1.001, 100))
+def test_more_of_a_part_is_never_worse(
+    drawn: list[dict[str, float]], row: dict[str, float], part: str, factor: float
+) -> None:
+    standards = standards_of(drawn)
+    low, high = combine(row, standards), combine({**row, part: row[part] * factor}, standards)
+    assert 0.0 <= low <= high <= 1.0
+
+
+@given(st.lists(feature_rows, min_size=4, max_size=12))
+def test_the_score_says_where_a_network_lies_in_its_space(drawn: list[dict[str, float]]) -> None:
+    standards = standards_of(drawn)
+    middle = {name: standards[name][0] for name in PARTS}
+    middle["macs_g"] = math.exp(middle["macs_g"])
+    assert combine(middle, standards) == pytest.approx(0.5)
+
+
+def test_units_do_not_count() -> None:
+    drawn = [{"synflow": 10.0 * i, "naswot": 100.0 + i, "macs_g": 1.5**i} for i in range(1, 9)]
+    scaled = [
+        {"synflow": 3 * row["synflow"] + 7, "naswot": row["naswot"], "macs_g": 1e9 * row["macs_g"]} for row in drawn
+    ]
+    before = [combine(row, standards_of(drawn)) for row in drawn]
+    assert [combine(row, standards_of(scaled)) for row in scaled] == pytest.approx(before)
+    assert before == sorted(before)
+
+
+def test_a_part_in_which_all_are_alike_decides_only_for_those_that_differ() -> None:
+    drawn = [{"synflow": 1.0, "naswot": 5.0, "macs_g": 1.0}] * 3
+    assert combine(drawn[0], standards_of(drawn)) == 0.5
+    assert combine({**drawn[0], "naswot": 6.0}, standards_of(drawn)) == pytest.approx(2 / 3)
+
+
+def test_what_is_not_finite_is_left_out_of_the_standards_and_told_if_it_is_all() -> None:
+    fine = {"synflow": 1.0, "naswot": 5.0, "macs_g": 1.0}
+    broken = {**fine, "naswot": -math.inf}
+    assert standards_of([fine, broken]) == standards_of([fine])
+    assert combine(broken, standards_of([fine])) < 0.5
+    with pytest.raises(SearchError, match="naswot is not finite for any of 2 networks"):
+        standards_of([broken, broken])
