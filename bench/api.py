@@ -44,7 +44,8 @@ class Study:
         return front_figure(self.view)
 
     def _frame(self, trials: Sequence[TrialView]) -> pd.DataFrame:
-        return pd.DataFrame([trial_row(trial) for trial in trials], columns=column_names(self.view.latencies))
+        names = column_names(self.view.latencies, self.view.score_name)
+        return pd.DataFrame([trial_row(trial) for trial in trials], columns=names)
 
 
 def search(

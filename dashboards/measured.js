@@ -33,9 +33,20 @@ export function measurementCard(found) {
   );
 }
 
-// Accuracy by rung, and the pictures that it was bought with.
-export function scoresTable(scores) {
-  if (!scores.length) return h("p", { class: "note" }, "Not trained to any rung yet.");
+// The score by rung, and the pictures that it was bought with; one without training has no loss to tell.
+export function scoresTable(scores, score) {
+  if (!scores.length) return h("p", { class: "note" }, "Not scored at any rung yet.");
+  if (score.name !== "accuracy")
+    return [
+      h("p", { class: "note" }, "Nothing was trained: this ranks networks and is no accuracy."),
+      table(
+        "Scores",
+        [score.short, "pictures", "time"],
+        scores.map((each) => [figure(each.accuracy), grouped(each.images), clock(each.seconds)]),
+        [true, true, true],
+      ),
+      details("What it was found from", factTable("Fidelity", scores.at(-1).fidelity)),
+    ];
   const rows = scores.map((each) => [
     `rung ${each.rung}`,
     figure(each.accuracy),

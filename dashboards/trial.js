@@ -105,6 +105,7 @@ export class TrialView {
 
   #show(found) {
     const { architecture } = found;
+    const score = this.#page.study.objectives[0];
     const held = this.#place.contains(document.activeElement) ? document.activeElement.textContent : null;
     this.#heading(`Trial ${found.label}${found.name ? `, ${found.name}` : ""}`);
     put(
@@ -151,8 +152,8 @@ export class TrialView {
       found.measurements.length
         ? found.measurements.map((each) => measurementCard(each))
         : h("p", { class: "note" }, "Not timed."),
-      h("h3", null, "Accuracy"),
-      scoresTable(found.scores),
+      h("h3", null, score.short[0].toUpperCase() + score.short.slice(1)),
+      scoresTable(found.scores, score),
       this.#rest(found),
     );
     if (held) [...this.#place.querySelectorAll("button, a")].find((each) => each.textContent === held)?.focus();

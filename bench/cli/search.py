@@ -23,6 +23,7 @@ _SETTINGS = {
     "per_class": "data.per_class",
     "val_per_class": "data.val_per_class",
     "download": "data.download",
+    "proxy": "proxy.kind",
     "images": "proxy.images",
     "rungs": "proxy.rungs",
     "batch_size": "proxy.batch_size",
@@ -51,7 +52,7 @@ _SETTINGS = {
 @click.option(
     "--objectives",
     metavar="A,B",
-    help="accuracy and costs: latency, params, macs, size [default: accuracy,latency].",
+    help="accuracy (or whatever --proxy scores by) and costs: latency, params, macs, size [default: accuracy,latency].",
 )
 @click.option("--sampler", help="Who proposes: tpe, nsga2, random [default: tpe].")
 @click.option("--seed", type=int, help="Seed of everything random [default: 0].")
@@ -69,6 +70,10 @@ _SETTINGS = {
 @click.option("--per-class", type=int, help="Training pictures a class [default: 10,000 in all; 400 of fractals].")
 @click.option("--val-per-class", type=int, help="Validation pictures a class [default: 1,000 in all; 50 of fractals].")
 @click.option("--download", is_flag=True, default=None, help="Allow a data set to be downloaded.")
+@click.option(
+    "--proxy",
+    help="What scores candidates: training, or zero-cost, which trains nothing and is no accuracy [default: training].",
+)
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
 @click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")

@@ -173,7 +173,7 @@ def _notes(records: tuple[StudyRecord, StudyRecord], factor: float, *, has_corne
 
 def _front(points: StudyPoints, values: Floats, factor: float, corner: list[float]) -> dict[str, Any]:
     columns, rows = points.columns, list(points.front)
-    scaled = {name: factor if is_latency(name) else 1.0 for name in ("accuracy", *columns.costs)}
+    scaled = {name: factor if is_latency(name) else 1.0 for name in (columns.score, *columns.costs)}
     volume = None if np.isnan(corner).any() else pareto.hypervolume(values[rows], corner, maximise=columns.maximise)
     ends = {
         end: {name: numbers(columns.column(f"{end} {name}")[rows] * factor) for name in columns.latencies}

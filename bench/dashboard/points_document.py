@@ -185,7 +185,7 @@ def _rows_and_words(group: Group, reader: Reader, rows: NDArray[np.int64], *, af
 
 
 def _plane(columns: StudyColumns, question: Question) -> Plane:
-    known = ["accuracy", *columns.costs]
+    known = [columns.score, *columns.costs]
     names = [found.name for found in columns.objectives]
     usual_y, usual_x = (*names, *columns.costs)[:2]
     for axis in (question.x, question.y):

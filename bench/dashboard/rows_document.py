@@ -19,7 +19,7 @@ def rows_document(
     points = followed.points
     columns, kinds, infeasible = points.columns, points.kinds(), points.infeasible
     chosen = rows.tolist()
-    figures = ["accuracy", *columns.costs]
+    figures = [columns.score, *columns.costs]
     return {
         "number": counts(columns.column("number")[rows]),
         "trial": trial_ids,

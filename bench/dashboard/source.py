@@ -152,7 +152,7 @@ class Source:
     def _csv(self, points: StudyPoints) -> Iterator[str]:
         columns = points.columns
         fronts = points.is_on_front.tolist()
-        names = column_names(columns.latencies)
+        names = column_names(columns.latencies, columns.score)
         ids = columns.column("trial_id").tolist()
         yield _csv_line(names)
         for start in range(0, len(ids), _CSV_ROWS):
@@ -203,7 +203,7 @@ def _csv_row(points: StudyPoints, row: int, is_front: bool, architecture: Json, 
         "images_seen": int(columns.column("images")[row]),
         "is_front": is_front,
         "architecture": json.dumps(dict(architecture)),
-        **{figure: columns.figure(figure)[row] for figure in ("accuracy", *columns.costs)},
+        **{figure: columns.figure(figure)[row] for figure in (columns.score, *columns.costs)},
     }
     for latency in columns.latencies:
         ends = ("figure", "low", "high", "ratio")

@@ -14,6 +14,7 @@ from bench.dashboard.followed import Group
 from bench.dashboard.study_line import plain_study
 from bench.dashboard.telling import FORMAT, flattened, moment, number, told
 from bench.pareto import Floats
+from bench.report.figure_names import seen_words
 from bench.report.points import StudyPoints
 from bench.store import BASELINES, Reader, StudyRecord
 from bench.version import __version__
@@ -133,7 +134,7 @@ def _verdicts(points: StudyPoints) -> list[dict[str, Any]]:
                 "number": int(columns.column("number")[row]),
                 "dominated_by": numbers,
                 "images": images,
-                "text": _sentence(name, numbers, images),
+                "text": _sentence(name, numbers, seen_words(columns.score, images)),
             }
         )
     return found
@@ -155,9 +156,9 @@ def _dominating(points: StudyPoints, row: int) -> list[int]:
     return [int(columns.column("number")[other]) for other in rows]
 
 
-def _sentence(name: str, numbers: Sequence[int], images: int) -> str:
+def _sentence(name: str, numbers: Sequence[int], seen: str) -> str:
     if not numbers:
-        return f"{name} is not dominated by anything found (at {images:,} pictures)"
+        return f"{name} is not dominated by anything found ({seen})"
     first = ", ".join(f"#{number}" for number in numbers[:_FIRST_SHOWN])
     more = f" and {len(numbers) - _FIRST_SHOWN} more" if len(numbers) > _FIRST_SHOWN else ""
-    return f"{name} is dominated by {first}{more} (at {images:,} pictures)"
+    return f"{name} is dominated by {first}{more} ({seen})"

@@ -42,7 +42,7 @@ def trial_document(group: Group, reader: Reader, record: TrialRecord, *, db: str
     row = points.columns.row_of(record.number)
     assert row is not None, "a group that was refreshed has every trial that the store tells of"
     name = record.source.removeprefix(REFERENCE) if record.source.startswith(REFERENCE) else None
-    figures = ["accuracy", *points.columns.costs]
+    figures = [points.columns.score, *points.columns.costs]
     values = {figure: number(float(points.columns.figure(figure)[row])) for figure in figures}
     return {
         "format": FORMAT,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.pareto import Floats
 from bench.report.figure_names import FigureName, further_names, objective_names
 from bench.report.views import top_rung
-from bench.store import Changes, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure
+from bench.store import Changes, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure, score_figure
 
 if TYPE_CHECKING:
     from bench.store.blocks import Moments
@@ -51,6 +51,7 @@ class StudyColumns:
     Attributes:
         study: as it was when it was last looked at.
         objectives, figures: names of its figures.
+        score: name of what it scores its trials by; the columns call it accuracy.
         sequence: of the last event that is contained.
         last_event_at: when that happened.
         names, architecture_ids, reasons: texts by row; a name is that of a reference point, or None.
@@ -72,7 +73,8 @@ class StudyColumns:
         self._num_rows = 0
         self._stages: dict[str, Floats] = {}
         self._latencies = {latency_figure(runner, study.runners): runner for runner in study.runners}
-        costs = [found.name for found in (*self.objectives, *self.figures) if found.name != "accuracy"]
+        self.score = score_figure(study.objectives)
+        costs = [found.name for found in (*self.objectives, *self.figures) if found.name != self.score]
         kinds = dict(_NUMBERS) | {f"figure {name}": ("float64", np.nan) for name in costs}
         for name in self._latencies:
             kinds |= {f"{part} {name}": ("float64", np.nan) for part in _OF_LATENCY}
@@ -97,24 +99,24 @@ class StudyColumns:
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """Names of all figures but accuracy."""
-        return tuple(found.name for found in (*self.objectives, *self.figures) if found.name != "accuracy")
+        """Names of all figures but the score."""
+        return tuple(found.name for found in (*self.objectives, *self.figures) if found.name != self.score)
 
     def column(self, name: str) -> NDArray[Any]:
         """One of the columns, as long as there are trials: a view, not to be changed."""
         return self._columns[name][: len(self)]
 
     def figure(self, name: str) -> Floats:
-        """The values of a figure, NaN where it is not known; accuracy is that at each trial's highest rung."""
-        return self.column("accuracy" if name == "accuracy" else f"figure {name}")
+        """The values of a figure, NaN where it is not known; the score is that at each trial's highest rung."""
+        return self.column("accuracy" if name == self.score else f"figure {name}")
 
     def points(self) -> Floats:
-        """Shape (n, m): the objectives, accuracy at the top rung; NaN where one is not known, or the trial failed and
-        has no accuracy therefore.
+        """Shape (n, m): the objectives, the score at the top rung; NaN where one is not known, or the trial failed and
+        has no score therefore.
         """
         accuracy = self.column("top_accuracy").copy()
         accuracy[self.column("status") == STATUSES.index("failed")] = np.nan
-        columns = [accuracy if found.name == "accuracy" else self.figure(found.name) for found in self.objectives]
+        columns = [accuracy if found.name == self.score else self.figure(found.name) for found in self.objectives]
         return np.column_stack(columns)
 
     def stage_seconds(self) -> dict[str, float]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.store import LATENCY, StudyRecord, is_latency, latency_figure
+from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, StudyRecord, is_latency, latency_figure
 
 TITLES = {
-    "accuracy": "accuracy (top-1, short training)",
+    ACCURACY: "accuracy (top-1, short training)",
+    ZERO_COST: "zero-cost score (nothing trained; no accuracy)",
     LATENCY: "latency (ms, batch 1)",
     "params_m": "parameters (M, deploy form)",
     "macs_g": "MACs (G, deploy form)",
     "artifact_mb": "artifact (MB)",
 }
-_SHORT = {"accuracy": ("accuracy", ""), LATENCY: ("latency", "ms"), "params_m": ("params", "M")}
-_SHORT |= {"macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
+_SHORT = {ACCURACY: ("accuracy", ""), ZERO_COST: ("zero-cost score", ""), LATENCY: ("latency", "ms")}
+_SHORT |= {"params_m": ("params", "M"), "macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
 _COSTS = ("params_m", "macs_g", "artifact_mb")
 
 
@@ -57,10 +58,15 @@ def figure_name(name: str, *, runners: tuple[str, ...] = (), maximise: bool | No
         title=TITLES.get(base, base) + where,
         short=short + where,
         unit=unit,
-        maximise=base == "accuracy" if maximise is None else maximise,
-        is_measured=base == "accuracy" or is_latency(name),
+        maximise=base in SCORES if maximise is None else maximise,
+        is_measured=base == ACCURACY or is_latency(name),
         runner=(runner or next(iter(runners), None)) if is_latency(name) else None,
     )
+
+
+def seen_words(score: str, images: int) -> str:
+    """Behind a comparison: what it was made by, or after how many pictures of training."""
+    return f"at {images:,} pictures" if score == ACCURACY else f"by {figure_name(score).short}"
 
 
 def objective_names(study: StudyRecord) -> tuple[FigureName, ...]:

@@ -12,7 +12,7 @@ from bench.report.figure_names import TITLES, figure_name
 from bench.report.likeness import told_apart
 from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
-from bench.store import is_latency
+from bench.store import ACCURACY, is_latency
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -50,7 +50,7 @@ def front_figure(view: StudyView, baselines: StudyView | None = None, *, differi
         template="plotly_white",
         title=_title(view, differing),
         xaxis_title=_title_of(costs[0]),
-        yaxis_title=TITLES["accuracy"],
+        yaxis_title=TITLES[view.score_name],
         legend={"orientation": "h", "y": -0.18},
         margin={"t": 90},
         hovermode="closest",
@@ -135,7 +135,7 @@ def _baselines(go: Any, view: StudyView, cost: str) -> Any:
         mode="markers+text",
         name="baselines, measured here",
         marker={"symbol": "square-open", "size": 9, "color": "#15803d", "line": {"width": 2}},
-        hovertemplate="%{text}: %{x:.4g}, accuracy %{y:.4f}<extra></extra>",
+        hovertemplate=f"%{{text}}: %{{x:.4g}}, {figure_name(view.score_name).short} %{{y:.4f}}<extra></extra>",
     )
 
 
@@ -177,7 +177,8 @@ def _hover(trial: TrialView) -> str:
     figures = ", ".join(f"{escape(name, quote=False)} {value:.4g}" for name, value in trial.figures.items())
     return (
         f"<b>#{trial.number} {escape(trial.name or trial.architecture_id, quote=False)}</b><br>"
-        f"accuracy {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
+        f"{figure_name(trial.score_name).short} {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} "
+        f"pictures<br>{figures}<br>{stages}"
     )
 
 
@@ -201,10 +202,11 @@ def _title(view: StudyView, differing: Sequence[str]) -> str:
     machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
     if not set(study.runners) <= set(RUNNERS):
         machine = ", ".join(study.runners)
+    seen = "at the top rung" if view.score_name == ACCURACY else "looked at, nothing trained"
     hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
     return (
         f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
         f"<br><sup>space {escape(study.space_name)}, data {escape(str(data))}, "
-        f"{study.config['proxy']['images']:,} pictures at the top rung, timed on {escape(str(machine))}</sup>"
+        f"{study.config['proxy']['images']:,} pictures {seen}, timed on {escape(str(machine))}</sup>"
         + (f"<br><sup>{escape(told_apart(differing, is_drawn=False), quote=False)}</sup>" if differing else "")
     )

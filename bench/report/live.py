@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.store import ZERO_COST
+
 # Between two lines of progress of the same thing where there is no terminal.
 _QUIET_S = 10.0
 
@@ -140,7 +142,7 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
         case "timing":
             return f"#{number} is prepared{' and timed' if data['is_here'] else ''} ({data['source']})"
         case "started" if data["rung"] == 0:
-            return f"#{number} is trained ({data['source']})"
+            return f"#{number} is {'trained' if data['is_trained'] else 'looked at'} ({data['source']})"
         case "started":
             return f"#{number} goes on to rung {data['rung']}"
         case "measured" if data["summary"]:
@@ -158,6 +160,8 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
         case "back":
             return f"{data['runner']} is back"
         case "scored":
+            if ZERO_COST in data:
+                return f"#{number} has zero-cost score {data[ZERO_COST]:.4f} (no accuracy: nothing was trained)"
             return f"#{number} has accuracy {data['accuracy']:.4f} at rung {data['rung']}"
         case "failed":
             return f"#{number} failed: {data['reason']}"

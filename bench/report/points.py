@@ -112,7 +112,7 @@ class StudyPoints:
         """What each trial is: an index into `KINDS`."""
         columns = self.columns
         result = np.full(len(columns), INCOMPLETE, dtype=np.int8)
-        costs = [columns.figure(found.name) for found in columns.objectives if found.name != "accuracy"]
+        costs = [columns.figure(found.name) for found in columns.objectives if found.name != columns.score]
         has_costs = np.logical_and.reduce([~np.isnan(cost) for cost in costs]) if costs else np.ones(len(columns), bool)
         result[has_costs & (columns.column("rung") >= 0)] = EARLY
         result[~np.isnan(columns.points()).any(axis=1)] = INFEASIBLE

@@ -6,25 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.report.views import StudyView, TrialView, stage_seconds
-from bench.store import LATENCY
+from bench.store import ACCURACY, LATENCY
 
-_FIRST_COLUMNS = (
-    "number",
-    "name",
-    "architecture_id",
-    "source",
-    "status",
-    "reason",
-    "infeasible",
-    "accuracy",
-    "images_seen",
-)
+_FIRST_COLUMNS = ("number", "name", "architecture_id", "source", "status", "reason", "infeasible")
 _LAST_COLUMNS = ("params_m", "macs_g", "artifact_mb", "is_front", "architecture")
 
 
-def column_names(latencies: Sequence[str]) -> list[str]:
-    """Of a study whose trials may have these latencies."""
-    return [*_FIRST_COLUMNS, *(column for name in latencies for column in latency_columns(name)), *_LAST_COLUMNS]
+def column_names(latencies: Sequence[str], score: str = ACCURACY) -> list[str]:
+    """Of a study whose trials may have these latencies, by the name of what they are scored by."""
+    timed = (column for name in latencies for column in latency_columns(name))
+    return [*_FIRST_COLUMNS, score, "images_seen", *timed, *_LAST_COLUMNS]
 
 
 def latency_columns(figure: str) -> tuple[str, str, str, str]:
@@ -43,7 +34,7 @@ def trial_row(trial: TrialView) -> dict[str, Any]:
         "status": trial.status,
         "reason": trial.reason,
         "infeasible": trial.infeasible,
-        "accuracy": None if trial.rung is None else trial.accuracy[trial.rung],
+        trial.score_name: None if trial.rung is None else trial.accuracy[trial.rung],
         "images_seen": trial.images_seen,
         "is_front": trial.is_front,
         "architecture": dict(trial.architecture),
@@ -71,7 +62,7 @@ def study_data(view: StudyView) -> dict[str, Any]:
                 "status": trial.status,
                 "reason": trial.reason,
                 "infeasible": trial.infeasible,
-                "accuracy": {str(rung): value for rung, value in trial.accuracy.items()},
+                trial.score_name: {str(rung): value for rung, value in trial.accuracy.items()},
                 "images_seen": trial.images_seen,
                 "figures": dict(trial.figures),
                 "latency": dict(trial.latency),

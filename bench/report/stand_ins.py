@@ -20,6 +20,7 @@ class StandIn:
     """A figure that one might choose by in place of a latency.
 
     Attributes:
+        score: what the study scores its trials by, accuracy below.
         chosen_by: the stand-in.
         judged_by: the latency.
         correlation: of the two over all trials that have both.
@@ -30,6 +31,7 @@ class StandIn:
             a reference point, or where the front has none.
     """
 
+    score: str
     chosen_by: str
     judged_by: str
     correlation: Correlation
@@ -45,7 +47,7 @@ class StandIn:
         share = self.hypervolume_share
         volume = "" if share is None else f", and {100 * share:.1f} % of its hypervolume"
         return (
-            f"choosing by {self.chosen_by} keeps {kept} of {len(self.front)} on the front of accuracy and "
+            f"choosing by {self.chosen_by} keeps {kept} of {len(self.front)} on the front of {self.score} and "
             f"{self.judged_by}{volume}"
         )
 
@@ -88,6 +90,7 @@ def _stand_in(points: StudyPoints, name: str, latency: str) -> StandIn | None:
     chosen = rows[pareto.front(np.column_stack((accuracy[rows], by[rows])), maximise=(True, False))]
     everywhere = [(row, row) for row in range(len(columns))]
     return StandIn(
+        score=points.columns.score.replace("_", "-"),
         chosen_by=name,
         judged_by=latency,
         correlation=correlation(by, judged, everywhere),
@@ -102,9 +105,10 @@ def _share(
     points: StudyPoints, latency: str, accuracy: Floats, judged: Floats, *sets: NDArray[np.int64]
 ) -> float | None:
     corner = points.columns.study.hypervolume_reference
-    if "accuracy" not in corner or latency not in corner:
+    score = points.columns.score
+    if score not in corner or latency not in corner:
         return None
-    worst = (float(corner["accuracy"]), float(corner[latency]))
+    worst = (float(corner[score]), float(corner[latency]))
     values = (np.column_stack((accuracy[rows], judged[rows])) for rows in sets)
     chosen, front = (pareto.hypervolume(each, worst, maximise=(True, False)) for each in values)
     return chosen / front if front > 0 else None

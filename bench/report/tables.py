@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.report.figure_names import figure_name, seen_words
 from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
 
@@ -32,7 +33,7 @@ def front_table(view: StudyView) -> str:
     others = [trial for trial in view.trials if trial.name and not trial.is_front]
     names = view.latencies
     latencies = [f"{title}{_on(name)}" for name in names for title in ("ms", "quick interval", "x T8")]
-    heading = ("trial", "accuracy", "pictures", *latencies, "verdict", "params M", "MACs G", "")
+    heading = ("trial", figure_name(view.score_name).short, "pictures", *latencies, "verdict", "params M", "MACs G", "")
     rows = [_front_row(trial, names, "front") for trial in front]
     rows += [_front_row(trial, names, _off_front(trial)) for trial in others]
     title = f"{view.study.name}: {len(front)} on the front of {len(view.trials)} tried ({_counts(view)})"
@@ -62,7 +63,7 @@ def _verdicts(view: StudyView) -> str:
 
 def reference_sentences(view: StudyView) -> list[str]:
     """One sentence a reference point: beaten by whom, at which fidelity."""
-    sentences = [_sentence(verdict) for verdict in reference_verdicts(view)]
+    sentences = [_sentence(verdict, view.score_name) for verdict in reference_verdicts(view)]
     if sentences:
         sentences.append(_CAVEAT)
     for name, reasons in left_out(view).items():
@@ -72,12 +73,12 @@ def reference_sentences(view: StudyView) -> list[str]:
 
 def baseline_sentences(view: StudyView, baselines: StudyView) -> list[str]:
     """One sentence a baseline: beaten by whom on the front."""
-    sentences = [_sentence(verdict) for verdict in baseline_verdicts(view, baselines)]
+    sentences = [_sentence(verdict, view.score_name) for verdict in baseline_verdicts(view, baselines)]
     return [f"against {baselines.study.name}:", *sentences, _CAVEAT] if sentences else []
 
 
-def _sentence(verdict: ReferenceVerdict) -> str:
-    at = f"at {verdict.images_seen:,} pictures"
+def _sentence(verdict: ReferenceVerdict, score: str) -> str:
+    at = seen_words(score, verdict.images_seen)
     if not verdict.dominated_by:
         return f"{verdict.name} is not dominated by anything found ({at})"
     names = ", ".join(f"#{number}" for number in verdict.dominated_by[:6])
@@ -107,7 +108,8 @@ def trial_rows(trial: TrialView) -> list[Row]:
     if trial.infeasible:
         rows.append(("breaks the rule", trial.infeasible))
     rows += [(name, f"{value:.5g}") for name, value in trial.figures.items()]
-    rows += [(f"accuracy at rung {rung}", f"{value:.4f}") for rung, value in sorted(trial.accuracy.items())]
+    score = figure_name(trial.score_name).short
+    rows += [(f"{score} at rung {rung}", f"{value:.4f}") for rung, value in sorted(trial.accuracy.items())]
     for name, found in trial.latencies.items():
         rows.append((f"latency{_on(name)}", _interval(found)))
         rows.append((f"ratio to FastViT-T8{_on(name)}", _ratio(found)))

@@ -13,7 +13,16 @@ from typing import Any
 from bench import pareto
 from bench.report.feasible import broken, figure_rules
 from bench.report.likeness import differences_in
-from bench.store import BASELINES, MeasurementRecord, ScoreRecord, Store, StudyRecord, TrialRecord, latency_figure
+from bench.store import (
+    BASELINES,
+    MeasurementRecord,
+    ScoreRecord,
+    Store,
+    StudyRecord,
+    TrialRecord,
+    latency_figure,
+    score_figure,
+)
 
 _REFERENCE = "reference:"
 
@@ -30,7 +39,8 @@ class TrialView:
         name: of the reference point it is, or None.
         source: who proposed it.
         status: as in the store, with `reason` where there is one.
-        accuracy: top-1 (0 to 1) at each rung that it reached.
+        score_name: "accuracy", or what else the study scores its trials by.
+        accuracy: top-1 (0 to 1) at each rung that it reached, or that score.
         images_seen: at the highest of them, 0 before the first.
         figures: exact costs and median latencies, by objective name.
         latencies: by objective name the summary of each measurement, with `MeasurementRecord.latency` and its verdict;
@@ -48,6 +58,7 @@ class TrialView:
     source: str
     status: str
     reason: str | None
+    score_name: str
     accuracy: Mapping[int, float]
     images_seen: int
     figures: Mapping[str, float]
@@ -91,6 +102,11 @@ class StudyView:
         return tuple(latency_figure(runner, runners) for runner in runners)
 
     @property
+    def score_name(self) -> str:
+        """What the study scores its trials by."""
+        return score_figure(self.objectives)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Number of trials by status."""
         found: dict[str, int] = {}
@@ -117,7 +133,7 @@ def study_view(store: Store, name: str) -> StudyView:
             timed.setdefault(found.trial_id, {})[found.runner] = found
     records = store.trials(study.id)
     top = top_rung(study.config)
-    views = [_trial(record, scores.get(record.id, []), timed.get(record.id, {}), study.runners) for record in records]
+    views = [_trial(record, scores.get(record.id, []), timed.get(record.id, {}), study) for record in records]
     rules = figure_rules(study.config.get("rules") or ())
     views = [replace(view, infeasible=broken(rules, view.figures)) for view in views]
     unknown = (math.nan,) * len(objectives)
@@ -153,7 +169,7 @@ def baselines_differences(store: Store, name: str) -> tuple[str, ...]:
 def point(trial: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[float, ...]:
     """The values of a trial in the order of `objectives`, its accuracy at `rung`; NaN where it has none or failed."""
     accuracy = trial.accuracy.get(rung, math.nan) if trial.status != "failed" else math.nan
-    figures = {**trial.figures, "accuracy": accuracy}
+    figures = {**trial.figures, trial.score_name: accuracy}
     return tuple(figures.get(name, math.nan) for name in objectives)
 
 
@@ -180,8 +196,9 @@ def best_trial(view: StudyView) -> TrialView | None:
 
 
 def _trial(
-    record: TrialRecord, scores: list[ScoreRecord], timed: Mapping[str, MeasurementRecord], runners: tuple[str, ...]
+    record: TrialRecord, scores: list[ScoreRecord], timed: Mapping[str, MeasurementRecord], study: StudyRecord
 ) -> TrialView:
+    runners = study.runners
     latencies = {
         latency_figure(runner, runners): {
             **timed[runner].summary,
@@ -202,6 +219,7 @@ def _trial(
         source=record.source,
         status=record.status,
         reason=record.reason,
+        score_name=score_figure(study.objectives),
         accuracy={score.rung: score.accuracy for score in scores},
         images_seen=max((int(score.fidelity["images_seen"]) for score in scores), default=0),
         figures=figures,

@@ -44,8 +44,8 @@ def known_accuracy(model: Named, resolution: int, store: Reader | None) -> tuple
         published = top1(model.name, resolution=resolution)
         return published, "" if published is None else "ImageNet, as published"
     scores = () if store is None else store.scores(store.find_trial(model.name).id)
-    if not scores:
-        return None, ""
+    if not scores or "score" in scores[-1].fidelity:
+        return None, ""  # none yet, or one that is no accuracy
     last = scores[-1]
     data = last.fidelity.get("data") or last.fidelity.get("source") or "the study's data"
     return 100 * last.accuracy, f"{data}, after {int(last.fidelity['images_seen']):,} pictures"

@@ -23,8 +23,11 @@ from bench.store.opening import open_fleet_reader, open_store
 from bench.store.queries import NotThereError
 from bench.store.reader import Reader
 from bench.store.records import (
+    ACCURACY,
     BASELINES,
     LATENCY,
+    SCORES,
+    ZERO_COST,
     ArtifactRecord,
     EventRecord,
     Json,
@@ -37,12 +40,16 @@ from bench.store.records import (
     TrialStatus,
     is_latency,
     latency_figure,
+    score_figure,
 )
 
 __all__ = [
+    "ACCURACY",
     "BASELINES",
     "FINISHED_JOB",
     "LATENCY",
+    "SCORES",
+    "ZERO_COST",
     "ArtifactRecord",
     "AttemptRecord",
     "AttemptStatus",
@@ -82,6 +89,7 @@ __all__ = [
     "open_fleet",
     "open_fleet_reader",
     "open_store",
+    "score_figure",
     "studies_folder",
     "study_folder",
 ]

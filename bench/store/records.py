@@ -5,7 +5,7 @@ Nested values are JSON as Python mappings; whoever reads one parses it. Times ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -18,6 +18,10 @@ BASELINES = "-baselines"
 
 # The figure that a study tells latency by; with several runners one each, `latency_ms:NAME`.
 LATENCY = "latency_ms"
+ACCURACY = "accuracy"
+ZERO_COST = "zero_cost"
+# What a study scores its candidates by, always its first objective; kept as `ScoreRecord.accuracy`.
+SCORES = (ACCURACY, ZERO_COST)
 
 StudyStatus = Literal["running", "interrupted", "complete", "stopped", "failed"]
 TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
@@ -26,6 +30,11 @@ TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "fai
 def latency_figure(runner: str, runners: Collection[str]) -> str:
     """Name of the latency on `runner` in a study that times on `runners`: of one runner it needs none."""
     return LATENCY if len(runners) < 2 else f"{LATENCY}:{runner}"
+
+
+def score_figure(objectives: Iterable[str]) -> str:
+    """Name of what a study with these objectives scores its candidates by: accuracy, unless it says otherwise."""
+    return next((name for name in objectives if name in SCORES), ACCURACY)
 
 
 def is_latency(figure: str) -> bool:
@@ -46,7 +55,7 @@ class StudyRecord:
     space_text: str
     space_hash: str
     objectives: Json
-    """Direction by name, accuracy first, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
+    """Direction by name, the score first, `{"accuracy": "maximize", "latency_ms": "minimize"}`."""
     hypervolume_reference: Json
     """Value by objective; empty until it is stated."""
     reference_ms: Json
@@ -102,7 +111,10 @@ class TrialRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRecord:
-    """Proxy accuracy of a trial at one rung, with the fidelity it was bought at."""
+    """Score of a trial at one rung, with the fidelity it was bought at.
+
+    Its `accuracy` is one where the study's score is (`score_figure`); a zero-cost score stands there too.
+    """
 
     id: int
     trial_id: int

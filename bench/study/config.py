@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,9 @@ from bench.errors import ConfigError, nearest
 from bench.measure.catalogue import RUNTIMES
 from bench.study.halving import rung_images
 from bench.study.tree import parse_tree
+
+# As `bench.proxies.zero_cost.NUM_PICTURES`, which needs torch to be imported.
+ZERO_COST_IMAGES = 16
 
 _RUNNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
@@ -36,14 +39,18 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyConfig:
-    """The short training: pictures seen at the top rung, the rungs below it, and the optimiser's settings.
+    """What candidates are scored by, by default the short training: pictures seen at the top rung, the rungs below it,
+    and the optimiser's settings.
 
     Attributes:
+        kind: "zero-cost" trains nothing: it looks at generated pictures through fresh networks (README says what such a
+            score is worth; it is no accuracy).
         images: pictures seen at the top rung.
         rungs: how many rungs; 1 trains every candidate to the top.
         reduction: each rung sees this many times the pictures of the one below, and one in this many goes on.
     """
 
+    kind: Literal["training", "zero-cost"] = "training"
     images: int = 8000
     rungs: int = 3
     reduction: float = 3.0
@@ -111,7 +118,7 @@ class StudyConfig:
         space: name or path of the space.
         budget: distinct architectures to try.
         rules: added to the space's own.
-        objectives: names; accuracy and at least one cost.
+        objectives: names; accuracy (which stands for the score, whatever it is) and at least one cost.
         max_failures: failed trials in a row that stop the study.
     """
 
@@ -180,6 +187,8 @@ def checked(config: StudyConfig) -> StudyConfig:
     Raises:
         ConfigError: naming the first that is not.
     """
+    if config.proxy.kind == "zero-cost":
+        config = _untrained(config)
     at_least: dict[str, tuple[float | None, float]] = {
         "budget": (config.budget, 1),
         "max_failures": (config.max_failures, 1),
@@ -220,6 +229,31 @@ def checked(config: StudyConfig) -> StudyConfig:
     return replace(
         config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)), timing=_checked_timing(config.timing)
     )
+
+
+def _untrained(config: StudyConfig) -> StudyConfig:
+    """The same with the one rung that a score without training has.
+
+    Raises:
+        ConfigError: settings of a training, which would be ignored.
+    """
+    proxy, usual = config.proxy, ProxyConfig()
+    fixed = replace(usual, kind="zero-cost", images=ZERO_COST_IMAGES, rungs=1, batch_size=ZERO_COST_IMAGES)
+    changed = [
+        f"{section}.{item.name}"
+        for section, own, allowed in (
+            ("data", config.data, (DataConfig(),)),
+            ("proxy", proxy, (usual, fixed)),
+        )
+        for item in fields(own)
+        if item.name != "kind" and getattr(own, item.name) not in [getattr(found, item.name) for found in allowed]
+    ]
+    if changed:
+        raise ConfigError(
+            f"{', '.join(changed)} beside proxy.kind zero-cost; such a score trains nothing and looks at "
+            f"{ZERO_COST_IMAGES} generated pictures; leave it out, or train"
+        )
+    return replace(config, proxy=fixed)
 
 
 def _checked_timing(timing: TimingConfig) -> TimingConfig:

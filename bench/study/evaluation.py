@@ -1,4 +1,5 @@
-"""The training job of a study, as a worker does it: train a candidate up to a rung, score it, keep it.
+"""The scoring job of a study, as a worker does it: train a candidate up to a rung, score it, keep it; or score it as it
+is (bench/study/untrained.py).
 
 A job is plain data and so are the updates it yields; nothing here knows Ray or the database. Where latency is no
 objective, a new candidate is prepared here too, just before; else bench.study.timing has done so.
@@ -22,6 +23,7 @@ from bench.proxies.training import Training, TrainingConfig
 from bench.space import Architecture
 from bench.study.config import StudyConfig
 from bench.study.timing import prepare, remove_artifacts
+from bench.study.untrained import Standards, untrained_score
 from bench.study.worker import WAIT, Update, crash_log, use_threads
 
 # Between two signs of life of a training.
@@ -43,6 +45,7 @@ class EvaluationJob:
         threads: CPU threads of the training.
         device: "cpu" or "cuda".
         cache_folder: where packed pictures lie.
+        standards: what a zero-cost score is told by; None where candidates are trained.
     """
 
     number: int
@@ -55,6 +58,7 @@ class EvaluationJob:
     threads: int
     device: str
     cache_folder: str
+    standards: Standards | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -110,7 +114,7 @@ def evaluate(job: EvaluationJob) -> Iterator[tuple[int, Update]]:
         architecture = Architecture.from_dict(job.architecture)
         if not job.is_prepared:
             yield job.number, _prepared(job, config, architecture)
-        for update in _train(job, config, architecture):
+        for update in _train(job, config, architecture) if job.standards is None else _look(job, config, architecture):
             yield job.number, update
 
 
@@ -197,6 +201,21 @@ def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) 
             "score": training.seconds - trained,
             "keep weights": time.perf_counter() - begin,
         },
+    }
+
+
+def _look(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
+    use_threads(job.threads)
+    assert job.standards is not None
+    with shared(cpu_lock_folder()) as waited:
+        score = untrained_score(architecture, job.standards, seed=config.seed, cache=Path(job.cache_folder))
+    yield {
+        "kind": "scored",
+        "rung": job.rung,
+        "score": score,
+        "weights_path": None,
+        "images": job.rungs[job.rung],
+        "seconds": {WAIT: waited, "score": score["seconds"]},
     }
 
 

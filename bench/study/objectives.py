@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.errors import ConfigError, nearest
-from bench.store import LATENCY, is_latency, latency_figure
+from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, is_latency, latency_figure
 
 if TYPE_CHECKING:
     from bench.study.config import StudyConfig
@@ -34,7 +34,8 @@ class Objective:
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective(name="accuracy", maximise=True, is_measured=True, unit="top-1"),
+        Objective(name=ACCURACY, maximise=True, is_measured=True, unit="top-1"),
+        Objective(name=ZERO_COST, maximise=True, is_measured=False, unit="score"),
         Objective(name=LATENCY, maximise=False, is_measured=True, unit="ms"),
         Objective(name="params_m", maximise=False, is_measured=False, unit="M"),
         Objective(name="macs_g", maximise=False, is_measured=False, unit="G"),
@@ -42,6 +43,7 @@ OBJECTIVES: dict[str, Objective] = {
     )
 }
 ALIASES = {
+    "zero-cost": ZERO_COST,
     "latency": LATENCY,
     "params": "params_m",
     "macs": "macs_g",
@@ -50,15 +52,18 @@ ALIASES = {
 }
 
 
-def parse_objectives(names: Sequence[str], *, runners: Sequence[str] = ()) -> tuple[Objective, ...]:
-    """Objectives by name or short name, accuracy first.
+def parse_objectives(
+    names: Sequence[str], *, runners: Sequence[str] = (), score: str = ACCURACY
+) -> tuple[Objective, ...]:
+    """Objectives by name or short name, the score first.
 
     Args:
-        names: of the user.
+        names: of the user; accuracy stands for whatever the study scores by.
         runners: where candidates are timed; with several, latency is one objective a runner.
+        score: of `SCORES`: what candidates are scored by.
 
     Raises:
-        ConfigError: an unknown or repeated name, accuracy missing, or nothing beside it.
+        ConfigError: an unknown or repeated name, the score missing, or nothing beside it.
     """
     found = []
     for name in names:
@@ -66,21 +71,27 @@ def parse_objectives(names: Sequence[str], *, runners: Sequence[str] = ()) -> tu
         if full not in OBJECTIVES:
             known = [*OBJECTIVES, *ALIASES]
             raise ConfigError(f"unknown objective {name!r}; known: {', '.join(known)}{nearest(name, known)}")
-        found.append(OBJECTIVES[full])
+        if full in SCORES and full not in (ACCURACY, score):
+            raise ConfigError(
+                f"objective {name!r}; a study that trains its candidates scores them by accuracy; name that, or add "
+                "--proxy zero-cost"
+            )
+        found.append(OBJECTIVES[score if full in SCORES else full])
     if len(set(found)) < len(found):
         raise ConfigError(f"objectives {', '.join(names)} repeat one; each may stand once; remove the second")
-    if OBJECTIVES["accuracy"] not in found or len(found) < 2:
+    if OBJECTIVES[score] not in found or len(found) < 2:
         raise ConfigError(
-            f"objectives {', '.join(names) or 'none'}; a search needs accuracy and at least one cost "
-            f"({', '.join(list(OBJECTIVES)[1:])}); add them"
+            f"objectives {', '.join(names) or 'none'}; a search needs {score} and at least one cost "
+            f"({', '.join(name for name in OBJECTIVES if name not in SCORES)}); add them"
         )
-    ordered = sorted(found, key=lambda objective: objective.name != "accuracy")
+    ordered = sorted(found, key=lambda objective: objective.name not in SCORES)
     return tuple(each for objective in ordered for each in _on_each(objective, runners))
 
 
 def study_objectives(config: StudyConfig) -> tuple[Objective, ...]:
-    """The objectives of a study, accuracy first; errors as for `parse_objectives`."""
-    return parse_objectives(config.objectives, runners=config.timing.names)
+    """The objectives of a study, its score first; errors as for `parse_objectives`."""
+    score = ZERO_COST if config.proxy.kind == "zero-cost" else ACCURACY
+    return parse_objectives(config.objectives, runners=config.timing.names, score=score)
 
 
 def is_timed(objectives: Iterable[Objective]) -> bool:

@@ -46,7 +46,7 @@ def front_of(
 ) -> list[Point]:
     """Number and objective values of the front of those that reached rung `top` and keep the rules, by accuracy."""
     points = {
-        number: values(objectives, {**candidate.figures, "accuracy": candidate.accuracy[top]})
+        number: values(objectives, {**candidate.figures, objectives[0].name: candidate.accuracy[top]})
         for number, candidate in candidates.items()
         if top in candidate.accuracy and not candidate.is_failed and broken(rules, candidate.figures) is None
     }

@@ -76,7 +76,7 @@ class Plan:
 
     Args:
         proposer: who proposes.
-        objectives: accuracy first.
+        objectives: the score first.
         rungs: pictures seen at each rung.
         reduction: one in this many goes on.
         budget: distinct architectures.
@@ -102,6 +102,7 @@ class Plan:
         self.candidates: dict[int, Candidate] = {}
         self.stop_reason: str | None = None
         self._proposer, self._objectives, self._rungs = proposer, tuple(objectives), tuple(rungs)
+        self._score = self._objectives[0].name
         self._reduction, self._budget, self._concurrency = reduction, budget, concurrency
         self._references = [(f"reference:{name}", architecture) for name, architecture in references.items()]
         self._max_failures, self._failures = max_failures, 0
@@ -201,7 +202,7 @@ class Plan:
         candidate = self.candidates[number]
         candidate.accuracy[rung] = accuracy
         candidate.target, candidate.is_running = None, False
-        found = values(self._objectives, {**candidate.figures, "accuracy": accuracy})
+        found = values(self._objectives, {**candidate.figures, self._score: accuracy})
         told = told_values(found)
         if told is None:
             raise SearchError(f"trial {number} ended without a value for each objective ({found}); report this")
@@ -246,7 +247,7 @@ class Plan:
         self.candidates[number] = candidate
         told = None
         for rung, score in sorted(accuracy.items()):
-            point = values(self._objectives, {**figures, "accuracy": score})
+            point = values(self._objectives, {**figures, self._score: score})
             told = point if rung == 0 else told
             if not is_failed:
                 self._reached[rung][number] = point

@@ -63,10 +63,11 @@ def check(
     tried, _ = reference_points(space, costs)
     resolutions = _resolutions(space)
     largest = max([*_drawn(space, costs), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])
-    device = _device(config)
+    device = training_device(config.execution.device)
     concurrency, threads = _share(config, device)
     _check_disk(config, folder, largest)
-    for side in sorted({proxy_resolution(resolution) for resolution in resolutions}):
+    trained_at = {proxy_resolution(resolution) for resolution in resolutions if config.proxy.kind == "training"}
+    for side in sorted(trained_at):
         check_data(
             config.data.source,
             resolution=side,
@@ -108,8 +109,12 @@ def _drawn(space: Space, costs: CostFunction) -> list[Architecture]:
     return found
 
 
-def _device(config: StudyConfig) -> Literal["cpu", "cuda"]:
-    wanted = config.execution.device
+def training_device(wanted: str) -> Literal["cpu", "cuda"]:
+    """Where networks are trained: "auto" takes a GPU if torch sees one.
+
+    Raises:
+        SearchError: "cuda" is wanted and there is none.
+    """
     if wanted == "cpu":
         return "cpu"
     import torch

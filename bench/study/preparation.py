@@ -12,6 +12,7 @@ from bench.errors import SearchError
 from bench.measure import Job, JobArtifact, Measurement, Summary, summarise
 from bench.measure.artifacts import reference_architecture
 from bench.space import Architecture
+from bench.store import SCORES
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution, study_data
 from bench.study.objectives import study_objectives
@@ -27,8 +28,10 @@ _MARGIN = 1.25
 
 
 def pack_data(config: StudyConfig, resolutions: tuple[int, ...], progress: Progress) -> dict[int, str]:
-    """Packs the pictures at every proxy resolution of the space; the content hash of each."""
-    hashes = {}
+    """Packs the pictures at every proxy resolution of the space; the content hash of each. Nothing without training."""
+    hashes: dict[int, str] = {}
+    if config.proxy.kind == "zero-cost":
+        return hashes
     for side in sorted({proxy_resolution(resolution) for resolution in resolutions}):
         report = partial(progress, f"pictures at {side} px")
         hashes[side] = study_data(config, side, cache_folder(), progress=report).hash
@@ -60,11 +63,11 @@ def worst_corner(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The hypervolume's corner, and what the pinned network takes in milliseconds, by `Timer.reference_key`.
 
-    The corner is accuracy 0 and a quarter more than the costs of the largest network: the whole range that was asked
-    for.
+    The corner is accuracy 0, or a score of 0, and a quarter more than the costs of the largest network: the whole range
+    that was asked for.
     """
     files, update = make_artifacts(config, largest, folder / "artifacts", "largest", timers)
-    costs = {"accuracy": 0.0, **{name: value * _MARGIN for name, value in update["figures"].items()}}
+    costs = {**dict.fromkeys(SCORES, 0.0), **{name: value * _MARGIN for name, value in update["figures"].items()}}
     reference_ms = {}
     side = int(largest.settings["input_resolution"])
     for timer in timers:

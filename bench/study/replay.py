@@ -46,7 +46,7 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
                     f"trial {trial.number} is {architecture.id} and would be {proposal.architecture.id} now"
                 )
         elif event.kind == "score" and event.data["rung"] == 0:
-            known = {**figures[trial.id], "accuracy": event.data["accuracy"]}
+            known = {**figures[trial.id], objectives[0].name: event.data["accuracy"]}
             proposer.tell(trial.number, values(objectives, known))
             told.add(trial.number)
         elif event.kind == "trial_status" and event.data.get("to") == "failed" and trial.number not in told:

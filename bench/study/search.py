@@ -30,6 +30,7 @@ from bench.study.session import Listener, Session
 from bench.study.timer import Timer
 from bench.study.timers import find_timers, hub_of, time_on, times_here
 from bench.study.timing import References
+from bench.study.untrained import space_standards, take_over_standards
 
 Announce = Callable[[str], None]
 
@@ -80,6 +81,7 @@ def start(
             corner, milliseconds = like.hypervolume_reference, like.reference_ms
             study = store.set_hypervolume_reference(study.id, corner, reference_ms=milliseconds)
             store.record_event(study.id, "like", {"study": like.name})
+            take_over_standards(store, study, like)
         return _run(study, config, checked, store, way, announce, listener, progress)
 
 
@@ -221,6 +223,8 @@ def _run(
                 )
                 study = store.set_hypervolume_reference(study.id, corner, reference_ms=reference_ms)
             report(_CORNER, 1, 1)
+            costs = costs_with(stored_model(store, study.id))
+            standards = space_standards(store, study, config, checked.space, costs, report)
             with way.remote(study, config, references, folder) as remote:
                 session = Session(
                     store,
@@ -235,8 +239,9 @@ def _run(
                     references=references,
                     data_hashes=hashes,
                     listener=listener or (lambda session, kind, data: None),
-                    costs=costs_with(stored_model(store, study.id)),
+                    costs=costs,
                     remote=remote,
+                    standards=standards,
                 )
                 if not session.plan.is_done:
                     runner.run(

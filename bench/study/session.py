@@ -16,7 +16,7 @@ from bench import pareto
 from bench.networks.cost import cost_quantities
 from bench.report.feasible import figure_rules
 from bench.space import CostFunction, Space
-from bench.store import Store, StudyRecord, TrialRecord
+from bench.store import ACCURACY, SCORES, Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.consistency import Consistency
 from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path
@@ -32,6 +32,7 @@ from bench.study.stored import make_plan, stored_candidates
 from bench.study.timer import Timer
 from bench.study.timing import References, TimingJob
 from bench.study.underway import UnderWay
+from bench.study.untrained import Standards
 from bench.study.worker import Update, crash_report
 
 # Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
@@ -59,6 +60,7 @@ class Session:
         data_hashes: content of the packed pictures by their resolution.
         listener: is called after each event with its kind and data.
         costs: what rules read.
+        standards: where the parts of a zero-cost score lie in this space; None where candidates are trained.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Session:
         listener: Listener,
         costs: CostFunction = cost_quantities,
         remote: Remote | None = None,
+        standards: Standards | None = None,
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
         self.objectives = study_objectives(config)
@@ -90,6 +93,7 @@ class Session:
         self.pace = Pace(self.rungs, reduction=proxy.reduction, budget=config.budget)
         self._threads, self._device, self._listener = threads, device, listener
         self._timers, self._references, self._remote = tuple(timers), references, remote
+        self._standards = standards
         self._consistency = Consistency(store, study, data_hashes)
         self._trial_ids: dict[int, int] = {}
         self._under_way = UnderWay()
@@ -212,9 +216,10 @@ class Session:
             threads=self._threads,
             device=self._device,
             cache_folder=str(cache_folder()),
+            standards=self._standards,
         )
         self._under_way.begin(job)
-        self._begin(number, "started", rung=planned.rung)
+        self._begin(number, "started", rung=planned.rung, is_trained=self._standards is None)
         return job
 
     def _begin(self, number: int, kind: str, **told: Any) -> None:
@@ -331,7 +336,7 @@ class Session:
     def _drop_checkpoints(self, rung: int) -> None:
         """Keeps the checkpoints of those at a rung that are likely to go on."""
         waiting = {
-            number: values(self.objectives, {**candidate.figures, "accuracy": candidate.accuracy[rung]})
+            number: values(self.objectives, {**candidate.figures, self.objectives[0].name: candidate.accuracy[rung]})
             for number, candidate in self.plan.candidates.items()
             if max(candidate.accuracy, default=-1) == rung and candidate.target is None and not candidate.is_failed
         }
@@ -341,7 +346,7 @@ class Session:
             checkpoint_path(self.folder, numbers[row], rung).unlink(missing_ok=True)
 
     def _is_prepared(self, number: int) -> bool:
-        needed = {objective.name for objective in self.objectives} - {"accuracy"}
+        needed = {objective.name for objective in self.objectives} - set(SCORES)
         return needed <= set(self.plan.candidates[number].figures)
 
     def _why_stopped(self, trial: TrialRecord) -> str:
@@ -392,7 +397,7 @@ def _short(update: Update) -> dict[str, Any]:
     """What a listener shows of an update: figures, not samples."""
     shown: dict[str, Any] = {name: update[name] for name in ("figures", "rung", "images_seen") if name in update}
     if "score" in update:
-        shown["accuracy"] = update["score"]["accuracy"]
+        shown[update["score"].get("name", ACCURACY)] = update["score"]["accuracy"]
     if "summary" in update:
         shown |= {"summary": update["summary"], "runner": update["measurement"]["runner"]}
     return shown

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.report.live import Display
 
-STARTED = {"number": 3, "rung": 0, "source": "sampler:tpe"}
+STARTED = {"number": 3, "rung": 0, "source": "sampler:tpe", "is_trained": True}
 MEASURED = {
     "number": 3,
     "summary": {
@@ -122,6 +122,17 @@ def test_machines_get_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == {"event": "preparing", "what": "pictures", "done": 50, "total": 100}
     assert lines[6]["accuracy"] == 0.51234
     assert lines[6]["progress"]["seconds_left"] == 3725.0
+
+
+def test_a_score_without_training_is_told_as_what_it_is() -> None:
+    console = Console(file=io.StringIO(), record=True, width=200)
+    with Display(as_json=False, console=console) as display:
+        display.event(Scripted(), "started", {**STARTED, "is_trained": False})
+        display.event(Scripted(), "scored", {"number": 3, "rung": 0, "zero_cost": 0.51234})
+    text = console.export_text()
+    assert "#3 is looked at (sampler:tpe)" in text
+    assert "#3 has zero-cost score 0.5123 (no accuracy: nothing was trained)" in text
+    assert "is trained" not in text
 
 
 def test_markup_in_a_reason_is_shown_as_it_is() -> None:

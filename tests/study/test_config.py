@@ -37,6 +37,24 @@ def test_a_list_of_one_runner_is_that_runner() -> None:
     assert override(several, {"timing.runner": "pi5", "timing.runners": ()}).timing.names == ("pi5",)
 
 
+def test_a_score_without_training_has_one_rung_of_its_own_pictures() -> None:
+    config = StudyConfig.from_dict({"proxy": {"kind": "zero-cost"}})
+    assert (config.proxy.images, config.proxy.rungs, config.proxy.batch_size) == (16, 1, 16)
+    assert StudyConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"proxy": {"kind": "zero-cost", "images": 4000, "rungs": 2}}, "proxy.images, proxy.rungs"),
+        ({"proxy": {"kind": "zero-cost"}, "data": {"source": "folder:pictures"}}, "data.source"),
+    ],
+)
+def test_settings_of_a_training_are_refused_where_nothing_is_trained(data: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{named} beside proxy.kind zero-cost; .* leave it out, or train$"):
+        StudyConfig.from_dict(data)
+
+
 def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
     assert StudyConfig.from_dict({"proxy": {"reduction": 2}}).proxy.reduction == 2.0
 
@@ -51,6 +69,7 @@ def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
         ({"timing": {"runners": ["pi5", "pi5"]}}, "timing.runners names 'pi5' twice; each stands once"),
         ({"timing": {"runners": "pi5"}}, "timing.runners is 'pi5'; a list of words is needed"),
         ({"timing": {"runtime": "onxruntime"}}, r"timing.runtime is 'onxruntime'; .* did you mean 'onnxruntime'\?"),
+        ({"proxy": {"kind": "zerocost"}}, r"proxy.kind is 'zerocost'; .* did you mean 'zero-cost'\?"),
         ({"budget": "ten"}, "budget is 'ten'; int is needed"),
         ({"budget": True}, "budget is True; int is needed"),
         ({"budget": 2.5}, "budget is 2.5; int is needed"),

@@ -24,6 +24,19 @@ def test_latency_is_one_objective_a_runner() -> None:
     assert not is_timed(parse_objectives(("accuracy", "macs"), runners=("pi5", "pixel8")))
 
 
+def test_the_score_of_a_study_takes_the_place_of_accuracy() -> None:
+    for names in (("macs", "accuracy"), ("macs", "zero-cost"), ("zero_cost", "macs")):
+        found = parse_objectives(names, score="zero_cost")
+        assert [objective.name for objective in found] == ["zero_cost", "macs_g"]
+        assert directions(found) == (True, False)
+    with pytest.raises(ConfigError, match=r"'zero-cost'; a study that trains .* add --proxy zero-cost"):
+        parse_objectives(("zero-cost", "macs"))
+    with pytest.raises(ConfigError, match="repeat one"):
+        parse_objectives(("zero-cost", "accuracy", "macs"), score="zero_cost")
+    with pytest.raises(ConfigError, match="a search needs zero_cost and at least one cost"):
+        parse_objectives(("accuracy",), score="zero_cost")
+
+
 def test_an_unknown_figure_is_nan() -> None:
     first, second = values(parse_objectives(("accuracy", "latency")), {"accuracy": 0.5})
     assert first == 0.5

@@ -1,0 +1,127 @@
+"""Scores candidates without training them, by where zero-cost proxies put them in their space.
+
+What a proxy says is told by a few networks that are drawn from the space when the study begins
+(bench/proxies/zero_cost/combination.py); their medians and spreads are an event of the study, so that a study taken up
+again, and its baselines, are told by the same. Such a score ranks networks and is no accuracy; README says how well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.errors import TrainingError
+from bench.space import Architecture, CostFunction, Space, draw
+from bench.study.config import StudyConfig
+
+if TYPE_CHECKING:
+    from bench.store import Reader, Store, StudyRecord
+
+EVENT = "zero_cost"
+
+# Median and spread of each part of the score, as `bench.proxies.zero_cost.Standards` after a way through JSON.
+Standards = Mapping[str, Any]
+
+# Networks that a score is told by; quartiles of so many are good to a tenth of the spread, for ten seconds or so.
+_DRAWN = 24
+
+
+def space_standards(
+    store: Store,
+    study: StudyRecord,
+    config: StudyConfig,
+    space: Space,
+    costs: CostFunction,
+    progress: Callable[[str, int, int], None],
+) -> dict[str, Any] | None:
+    """What the scores of a study are told by: as it was when the study began; None where candidates are trained.
+
+    Raises:
+        SearchError: no network of the space can be scored so.
+    """
+    if config.proxy.kind != "zero-cost":
+        return None
+    if (known := _stored(store, study)) is not None:
+        return known
+    from bench.study.evaluation import cache_folder
+
+    found = drawn_standards(space, costs, seed=config.seed, cache=cache_folder(), progress=progress)
+    store.record_event(study.id, EVENT, found)
+    return found
+
+
+def take_over_standards(store: Store, study: StudyRecord, original: StudyRecord) -> None:
+    """Gives a study the standards of another, so that their scores are told by the same."""
+    if (known := _stored(store, original)) is not None:
+        store.record_event(study.id, EVENT, known)
+
+
+def drawn_standards(
+    space: Space,
+    costs: CostFunction,
+    *,
+    seed: int,
+    cache: Path | None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """Median and spread of the parts of the score over networks drawn from a space, by name, as JSON-able data."""
+    from bench.proxies.zero_cost import PARTS, standards_of, zero_cost_features
+
+    random = np.random.default_rng([seed, _DRAWN])
+    rows = []
+    for number in range(_DRAWN):
+        progress("zero-cost scores of the space", number, _DRAWN)
+        rows.append(zero_cost_features(draw(space, random, costs), names=PARTS, seed=seed, cache_dir=cache))
+    progress("zero-cost scores of the space", _DRAWN, _DRAWN)
+    return {name: list(found) for name, found in standards_of(rows).items()}
+
+
+def untrained_score(architecture: Architecture, standards: Standards, *, seed: int, cache: Path) -> dict[str, Any]:
+    """The zero-cost score of an architecture, in the shape of `bench.proxies.training.Score.to_dict`.
+
+    Its `accuracy` is the score between 0 and 1, its `loss` what that lacks to 1: neither is one.
+
+    Raises:
+        TrainingError: a part of the score is not finite.
+        NetworkError: the network cannot be built.
+    """
+    import torch
+
+    from bench.proxies.zero_cost import NUM_PICTURES, PARTS, RESOLUTION, combine, zero_cost_features
+    from bench.proxies.zero_cost.features import VERSION
+
+    begin = time.perf_counter()
+    parts = zero_cost_features(architecture, names=PARTS, seed=seed, cache_dir=cache)
+    value = combine(parts, {name: tuple(standards[name]) for name in PARTS})
+    if not np.isfinite([value, *parts.values()]).all():
+        raise TrainingError(f"zero-cost score {value} of {parts}; finite numbers are needed; search with trainings")
+    return {
+        "name": "zero_cost",
+        "accuracy": value,
+        "loss": 1.0 - value,
+        "curve": [],
+        "fidelity": {
+            "score": "zero_cost",
+            "data": "generated pictures of the zero-cost proxies",
+            "data_hash": f"zero-cost-v{VERSION}-{seed}",
+            "resolution": RESOLUTION,
+            "images_seen": NUM_PICTURES,
+            "threads": torch.get_num_threads(),
+            "precision": "float32",
+            "device": "cpu",
+            "seed": seed,
+            "parts": parts,
+            "standards": {name: list(standards[name]) for name in PARTS},
+        },
+        "seconds": time.perf_counter() - begin,
+        "waiting_share": 0.0,
+    }
+
+
+def _stored(store: Reader, study: StudyRecord) -> dict[str, Any] | None:
+    found = [event.data for event in store.events(study.id) if event.kind == EVENT]
+    return dict(found[-1]) if found else None

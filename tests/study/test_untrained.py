@@ -1,0 +1,91 @@
+"""Scores without training: by what they are told, and that a study keeps to it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from scripted import add_study, config_of
+
+from bench.errors import TrainingError
+from bench.networks.cost import cost_quantities
+from bench.proxies.zero_cost import NUM_PICTURES, PARTS, combine, features, zero_cost_features
+from bench.space import load_space
+from bench.store import open_store
+from bench.study.config import ZERO_COST_IMAGES
+from bench.study.untrained import EVENT, drawn_standards, space_standards, take_over_standards, untrained_score
+
+SMOKE = load_space("smoke")
+POINT = SMOKE.reference_points["smoke_repmixer"]
+
+
+@pytest.fixture(scope="module")
+def standards() -> dict[str, list[float]]:
+    return drawn_standards(SMOKE, cost_quantities, seed=0, cache=None)
+
+
+def test_the_standards_are_those_of_the_space_and_the_seed(standards: dict[str, list[float]]) -> None:
+    assert set(standards) == set(PARTS)
+    assert all(spread > 0 for _, spread in standards.values())
+    assert drawn_standards(SMOKE, cost_quantities, seed=0, cache=None) == standards
+    narrow = SMOKE.with_rules(("macs_g <= 0.0007",))
+    assert drawn_standards(narrow, cost_quantities, seed=0, cache=None)["macs_g"][0] < standards["macs_g"][0]
+
+
+def test_a_score_is_the_combination_and_says_what_it_is(standards: dict[str, list[float]], tmp_path: Path) -> None:
+    found = untrained_score(POINT, standards, seed=0, cache=tmp_path)
+    parts = zero_cost_features(POINT, names=PARTS)
+    assert found["accuracy"] == combine(parts, {name: (low, high) for name, (low, high) in standards.items()})
+    assert 0.0 < found["accuracy"] < 1.0
+    fidelity = found["fidelity"]
+    assert (fidelity["score"], fidelity["images_seen"], fidelity["parts"]) == ("zero_cost", NUM_PICTURES, parts)
+    assert found == json.loads(json.dumps(found))
+
+
+def test_the_settings_know_how_many_pictures_are_looked_at() -> None:
+    assert ZERO_COST_IMAGES == NUM_PICTURES
+
+
+def test_what_is_not_finite_is_a_failed_candidate(
+    standards: dict[str, list[float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(features.PROXIES, "naswot", lambda network, probe: -math.inf)  # type: ignore[arg-type]
+    monkeypatch.setattr(features, "_known", {})
+    with pytest.raises(TrainingError, match="finite numbers are needed"):
+        untrained_score(POINT, standards, seed=0, cache=tmp_path)
+
+
+def test_a_study_is_told_by_one_set_of_standards_and_so_are_its_baselines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    config = config_of(proxy={"kind": "zero-cost"})
+    told: list[tuple[int, int]] = []
+    with open_store(tmp_path / "bench.db") as store:
+        study, other, trained = (
+            add_study(store, each, name=name)
+            for name, each in (("own", config), ("like", config), ("trained", config_of()))
+        )
+
+        def standards_for(record: object, settings: object = config) -> object:
+            return space_standards(
+                store, record, settings, SMOKE, cost_quantities, lambda what, done, total: told.append((done, total))
+            )  # type: ignore[arg-type]
+
+        first = standards_for(study)
+        assert told[-1] == (24, 24)
+        told.clear()
+        assert standards_for(study) == first
+        take_over_standards(store, other, study)
+        assert standards_for(other) == first
+        assert told == []
+        assert standards_for(trained, config_of()) is None
+        assert [event.kind for event in store.events(trained.id)].count(EVENT) == 0
+
+
+def test_objectives_of_such_a_study_name_its_score(tmp_path: Path) -> None:
+    with open_store(tmp_path / "bench.db") as store:
+        study = add_study(store, config_of(proxy={"kind": "zero-cost"}))
+    assert list(study.objectives) == ["zero_cost", "latency_ms"]
