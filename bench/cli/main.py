@@ -35,6 +35,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("bench.cli.show", "replay", "Check that a study's proposals follow from what it stored."),
     "dashboard": ("bench.cli.dashboard", "dashboard", "Show studies in a browser while they run, or as one file."),
     "plot": ("bench.cli.dashboard", "plot", "Write a study's front as a page or an image."),
+    "validate-proxy": (
+        "bench.cli.validate_proxy",
+        "validate_proxy",
+        "Train networks at length; say how well a search's score ranks them.",
+    ),
     "proxies": ("bench.cli.proxies", "proxies", "Score networks without training them."),
     "measure": ("bench.cli.measure", "measure", "Time models side by side, with intervals and verdicts."),
     "runners": ("bench.cli.runners", "runners", "Register devices that measure, and look after them."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,8 +67,21 @@ def check(
     device = training_device(config.execution.device)
     concurrency, threads = _share(config, device)
     _check_disk(config, folder, largest)
-    trained_at = {proxy_resolution(resolution) for resolution in resolutions if config.proxy.kind == "training"}
-    for side in sorted(trained_at):
+    if config.proxy.kind == "training":
+        check_pictures(config, sorted({proxy_resolution(resolution) for resolution in resolutions}))
+    return Checked(
+        space=space,
+        largest=largest,
+        resolutions=resolutions,
+        concurrency=concurrency,
+        threads=threads,
+        device=device,
+    )
+
+
+def check_pictures(config: StudyConfig, sides: Iterable[int]) -> None:
+    """Refuses pictures that could not be packed at these resolutions; errors as for `check_data`."""
+    for side in sides:
         check_data(
             config.data.source,
             resolution=side,
@@ -78,14 +92,6 @@ def check(
             download=config.data.download,
             cache_dir=cache_folder(),
         )
-    return Checked(
-        space=space,
-        largest=largest,
-        resolutions=resolutions,
-        concurrency=concurrency,
-        threads=threads,
-        device=device,
-    )
 
 
 def _resolutions(space: Space) -> tuple[int, ...]:

@@ -1,0 +1,217 @@
+"""What the trainings of a validation come to: plain data, of as many networks as have what is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from bench.proxies.ranking import Estimate, tau, tau_between, tau_gain
+from bench.proxies.zero_cost import FEATURES, PARTS
+from bench.study.validation.settings import LEAST_NETWORKS, Validation, label_of
+
+Rows = Sequence[Mapping[str, Any]]
+# Network -> accuracy.
+Scores = Mapping[str, float]
+
+# A fidelity that keeps at least this much of the long training's order will do.
+ENOUGH = 0.7
+BASELINE = "macs_g"
+
+
+def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
+    """The answers, JSON-able; None where too little was trained to give one."""
+    scores = _Scores(validation, rows)
+    return {
+        "validation": validation.to_dict(),
+        "networks": _networks(rows),
+        "failed": [
+            {name: row[name] for name in ("id", "data", "is_long", "seed", "reason")}
+            for row in rows
+            if row["kind"] == "training" and row["reason"] is not None
+        ],
+        "trainings": [
+            {name: value for name, value in row.items() if name not in ("kind", "fidelity")}
+            for row in rows
+            if row["kind"] == "training"
+        ],
+        "data": [
+            {
+                "data": label_of(data),
+                "fidelity": _fidelity(rows, place),
+                "fidelities": _fidelities(scores, place),
+                "cheapest": _cheapest(_fidelities(scores, place)),
+                "ceiling_short": _ceiling(scores, place, images=validation.rungs[-1]),
+                "ceiling_long": _ceiling(scores, place, images=validation.long_images),
+                "zero_cost": _zero_cost(scores, rows, place),
+            }
+            for place, data in enumerate(validation.data_sets)
+        ],
+        "against": None if validation.against is None else _against(scores),
+    }
+
+
+class _Scores:
+    """Accuracies by data set, pictures seen and seed."""
+
+    def __init__(self, validation: Validation, rows: Rows) -> None:
+        self.validation = validation
+        self._found: dict[tuple[int, bool, int, int], dict[str, float]] = {}
+        self._seconds: dict[tuple[int, bool, int], list[float]] = {}
+        for row in rows:
+            if row["kind"] != "training" or row["reason"] is not None:
+                continue
+            for score in row["scores"]:
+                key = (row["data"], row["is_long"], score["images"])
+                self._found.setdefault((*key, row["seed"]), {})[row["id"]] = score["accuracy"]
+                self._seconds.setdefault(key, []).append(score["train_seconds"])
+
+    def of(self, data: int, images: int) -> list[Scores]:
+        """Of each seed that has any."""
+        is_long = images == self.validation.long_images
+        found = [self._found.get((data, is_long, images, seed), {}) for seed in range(self.validation.seeds)]
+        return [scores for scores in found if scores]
+
+    def seconds(self, data: int, images: int) -> float:
+        """Of a training up to there, the median over networks."""
+        return float(np.median(self._seconds[(data, images == self.validation.long_images, images)]))
+
+
+def _estimate(found: Estimate) -> dict[str, Any] | None:
+    return None if np.isnan(found.value) else asdict(found)
+
+
+def _common(scores: Sequence[Scores]) -> list[str]:
+    """Networks that stand in all of them."""
+    if not scores:
+        return []
+    first, *others = scores
+    return [name for name in first if all(name in other for other in others)]
+
+
+def _rows(scores: Sequence[Scores], networks: Sequence[str]) -> list[list[float]]:
+    return [[found[name] for name in networks] for found in scores]
+
+
+def _mean(scores: Sequence[Scores], networks: Sequence[str]) -> list[float]:
+    return [float(np.mean([found[name] for found in scores])) for name in networks]
+
+
+def _judged(judged: Sequence[Scores], truth: Sequence[Scores]) -> dict[str, Any] | None:
+    """The mean tau of single trainings with the mean of others; of seeds that only some networks have, the first."""
+    judged, truth = _complete(judged), _complete(truth)
+    networks = _common([*judged, *truth])
+    if not judged or not truth or len(networks) < LEAST_NETWORKS:
+        return None
+    return _estimate(tau(_rows(judged, networks), _mean(truth, networks)))
+
+
+def _complete(scores: Sequence[Scores]) -> list[Scores]:
+    """The first, and those further seeds that have the same networks: a seed under way has too few."""
+    return [found for found in scores if len(found) >= 0.9 * len(scores[0])]
+
+
+def _fidelities(scores: _Scores, data: int) -> list[dict[str, Any]]:
+    validation = scores.validation
+    return [
+        {
+            "images": images,
+            "train_seconds": scores.seconds(data, images),
+            "tau": _judged(scores.of(data, images), scores.of(data, validation.long_images)),
+        }
+        for images in validation.rungs
+        if scores.of(data, images)
+    ]
+
+
+def _fidelity(rows: Rows, data: int) -> dict[str, Any]:
+    """What all trainings on a data set have in common."""
+    own = ("images_seen", "epochs", "training")
+    found: Mapping[str, Any] = next(
+        (row["fidelity"] for row in rows if row["kind"] == "training" and row["data"] == data), {}
+    )
+    return {name: value for name, value in found.items() if name not in own}
+
+
+def _cheapest(fidelities: Sequence[Mapping[str, Any]]) -> int | None:
+    """Pictures of the first that keeps enough of the order, as have all after it; None: none does."""
+    found = None
+    for fidelity in reversed(fidelities):
+        if fidelity["tau"] is None or fidelity["tau"]["value"] < ENOUGH:
+            break
+        found = fidelity["images"]
+    return found
+
+
+def _ceiling(scores: _Scores, data: int, *, images: int) -> dict[str, Any] | None:
+    found = _complete(scores.of(data, images))
+    networks = _common(found)
+    if len(found) < 2 or len(networks) < LEAST_NETWORKS:
+        return None
+    return _estimate(tau_between(_rows(found, networks)))
+
+
+def _zero_cost(scores: _Scores, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:
+    """Each proxy and size against the short and against the long training, beside multiply-adds."""
+    validation = scores.validation
+    features = {row["id"]: row["features"] for row in rows if row["kind"] == "network"}
+    return {
+        name: _beside_baseline(features, _complete(scores.of(data, images)))
+        for name, images in (("short", validation.rungs[-1]), ("long", validation.long_images))
+    }
+
+
+def _beside_baseline(
+    features: Mapping[str, Mapping[str, float]], truth: Sequence[Scores]
+) -> list[dict[str, Any]] | None:
+    networks = [name for name in _common(truth) if name in features]
+    if len(networks) < LEAST_NETWORKS:
+        return None
+    true = _mean(truth, networks)
+    columns = {name: [features[network][name] for network in networks] for name in FEATURES}
+    columns["rank_sum"] = _rank_sum(columns)
+    found = []
+    for name, values in columns.items():
+        gain = tau_gain(values, columns[BASELINE], true)
+        found.append(
+            {
+                "name": name,
+                "tau": _estimate(tau(values, true)),
+                "gain": None if name == BASELINE else _estimate(gain),
+                "verdict": "the baseline" if name == BASELINE else verdict(gain),
+            }
+        )
+    return found
+
+
+def _rank_sum(columns: Mapping[str, Sequence[float]]) -> list[float]:
+    """The score of a search without trainings, as far as it ranks: the sum of ranks by its parts."""
+    ranks = [np.argsort(np.argsort(columns[name])) for name in PARTS]
+    return [float(total) for total in np.sum(ranks, axis=0)]
+
+
+def verdict(gain: Estimate) -> str:
+    """Of a score beside multiply-adds, by the interval of the difference of their taus."""
+    if gain.low > 0:
+        return "better than MACs"
+    return "worse than MACs" if gain.high < 0 else "no better than MACs"
+
+
+def _against(scores: _Scores) -> list[dict[str, Any]]:
+    """How the pictures of the search rank networks as the others do, at both fidelities of each."""
+    validation = scores.validation
+    short, long = validation.rungs[-1], validation.long_images
+    return [
+        {"images": own, "against_images": other, "tau": _judged(scores.of(0, own), scores.of(1, other))}
+        for own, other in ((short, short), (short, long), (long, long))
+    ]
+
+
+def _networks(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {name: row[name] for name in ("id", "architecture", "params_m", "macs_g", "features", "seconds")}
+        for row in rows
+        if row["kind"] == "network"
+    ]
