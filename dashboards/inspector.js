@@ -143,6 +143,7 @@ function nearestLine(study, row) {
   if (best === null) return null;
   const differences = study.objectives.map((objective, i) => {
     const value = trials.value(best.other, objective.name);
+    if (objective.name === "zero_cost") return `${own[i] < value ? "−" : "+"}${Math.abs(own[i] - value).toFixed(3)} ${objective.short}`;
     if (objective.name !== "accuracy") return `${percent(own[i] / value - 1)} ${objective.short}`;
     const points = ((own[i] - value) * 100).toFixed(1);
     return `${points < 0 ? "−" : "+"}${Math.abs(points)} points accuracy`;

@@ -10,7 +10,7 @@ from bench.dashboard.baselines_document import baselines_differences
 from bench.dashboard.followed import Group
 from bench.dashboard.telling import number
 from bench.report.points import StudyPoints
-from bench.store import Reader
+from bench.store import ACCURACY, SCORES, Reader
 
 _NEIGHBOURS = 8
 # Neighbours are looked for among so many trials at most, the nearest in number.
@@ -53,19 +53,23 @@ def _difference(points: StudyPoints, own: Any, other: StudyPoints, place: int, *
     told_of: dict[str, Any] = {}
     words: list[str] = []
     for objective, mine, theirs in zip(points.columns.objectives, own.tolist(), values.tolist(), strict=True):
-        if objective.name == "accuracy":
+        if objective.name in SCORES:
             told_of[objective.name] = number(mine - theirs)
-            words.append(f"{100 * (mine - theirs):+.1f} points {objective.short}")
+            is_accuracy = objective.name == ACCURACY
+            words.append(f"{100 * (mine - theirs):+.1f} points" if is_accuracy else f"{mine - theirs:+.3f}")
         elif theirs:
             told_of[objective.name] = number(mine / theirs - 1)
-            words.append(f"{100 * (mine / theirs - 1):+.1f} % {objective.short}")
+            words.append(f"{100 * (mine / theirs - 1):+.1f} %")
+        else:
+            continue
+        words[-1] = f"{words[-1].replace('-', _MINUS)} {objective.short}"
     name = other.columns.names[place]
     return {
         "name": name,
         "number": int(other.columns.column("number")[place]),
         "is_baseline": is_baseline,
         "differences": told_of,
-        "text": f"Against {name}: {', '.join(words).replace('-', _MINUS)}",
+        "text": f"Against {name}: {', '.join(words)}",
     }
 
 

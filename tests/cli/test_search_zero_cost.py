@@ -84,6 +84,8 @@ def test_so_does_the_dashboard(searched: tuple[Path, Ended]) -> None:
     assert len(points["rows"]["values"]["zero_cost"]) == BUDGET
     assert "accuracy" not in points["rows"]["values"]
     assert "zero_cost" in trial["values"]
+    # A difference of scores is no percentage, nor are they points of accuracy.
+    assert re.match(r"Against smoke_attention: [+\N{MINUS SIGN}]0\.\d{3} zero-cost score, ", trial["nearest"]["text"])
     assert all(verdict["text"].endswith("(by zero-cost score)") for verdict in study["verdicts"])
     assert table.splitlines()[0].split(",")[6] == "zero_cost"
 
