@@ -98,7 +98,7 @@ class _Columns:
         held = self._points.columns
         status, source = list(STATUSES), list(held.sources)
         self._made: dict[str, Callable[[], Sequence[Any]]] = {
-            **{name: self._figure(name) for name in ("accuracy", *held.costs)},
+            **{name: self._figure(name) for name in (held.score, *held.costs)},
             "number": lambda: counts(held.column("number")),
             "trial": lambda: counts(held.column("trial_id")),
             "id": lambda: held.architecture_ids,
