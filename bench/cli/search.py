@@ -54,7 +54,7 @@ _SETTINGS = {
     metavar="A,B",
     help="accuracy (or whatever --proxy scores by) and costs: latency, params, macs, size [default: accuracy,latency].",
 )
-@click.option("--sampler", help="Who proposes: tpe, nsga2, random [default: tpe].")
+@click.option("--sampler", help="Who proposes: model, tpe, nsga2, random [default: model].")
 @click.option("--seed", type=int, help="Seed of everything random [default: 0].")
 @click.option(
     "--references/--no-references",

@@ -6,7 +6,7 @@ Reads `search_spaces/*.yaml`. Stands below the networks and imports no torch.
 from bench.space import table_drawing  # noqa: F401  (it registers what is drawn of tables)
 from bench.space.architecture import Architecture
 from bench.space.describe import ChoiceRow, describe
-from bench.space.encoding import all_decisions, compose, decisions, feature_names, features
+from bench.space.encoding import all_decisions, compose, decide, decisions, feature_names, features
 from bench.space.listing import NetworkList, list_networks
 from bench.space.sampling import Estimate, NoneFound, at, count, cross_over, draw, estimate_valid, every, mutate
 from bench.space.schema import load_space, parse_space, shipped_spaces
@@ -36,6 +36,7 @@ __all__ = [
     "compose",
     "count",
     "cross_over",
+    "decide",
     "decisions",
     "describe",
     "draw",

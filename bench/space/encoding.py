@@ -44,6 +44,20 @@ def compose(space: Space, choose: Callable[[Decision], int]) -> Architecture:
 
 
 @singledispatch
+def decide(space: Space, choose: Callable[[Decision], int]) -> dict[str, int]:
+    """The decisions that `choose` leads to, by name: what `compose` asks for, without making the architecture."""
+    chosen: dict[str, int] = {}
+
+    def noted(_: Step, row: Row) -> int:
+        assert row.decision is not None
+        chosen[row.decision.name] = index = choose(row.decision)
+        return index
+
+    walk(space.tree, noted)
+    return chosen
+
+
+@singledispatch
 def decisions(space: Space, architecture: Architecture) -> dict[str, int]:
     """The index chosen in each decision, by name: the inverse of `compose`.
 

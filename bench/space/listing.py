@@ -110,6 +110,11 @@ def _(space: NetworkList, choose: Callable[[Decision], int]) -> Architecture:
     return networks[index]
 
 
+@encoding.decide.register
+def _(space: NetworkList, choose: Callable[[Decision], int]) -> dict[str, int]:
+    return {decision.name: choose(decision) for decision in encoding.all_decisions(space)}
+
+
 @encoding.decisions.register
 def _(space: NetworkList, architecture: Architecture) -> dict[str, int]:
     if architecture not in space.networks:

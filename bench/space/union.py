@@ -144,6 +144,14 @@ def _(space: SpaceUnion, choose: Callable[[Decision], int]) -> Architecture:
     return encoding.compose(part, lambda decision: choose(_within(part, decision)))
 
 
+@encoding.decide.register
+def _(space: SpaceUnion, choose: Callable[[Decision], int]) -> dict[str, int]:
+    index = choose(_decision(space))
+    part = space.parts[index]
+    found = encoding.decide(part, lambda decision: choose(_within(part, decision)))
+    return {"space": index} | {f"{part.name}: {name}": chosen for name, chosen in found.items()}
+
+
 @encoding.decisions.register
 def _(space: SpaceUnion, architecture: Architecture) -> dict[str, int]:
     part = _part(space, architecture)

@@ -126,7 +126,7 @@ class StudyConfig:
     budget: int = 24
     rules: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("accuracy", "latency_ms")
-    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    sampler: Literal["model", "tpe", "nsga2", "random"] = "model"
     seed: int = 0
     try_reference_points: bool = True
     max_failures: int = 10

@@ -194,7 +194,7 @@ class Plan:
         self.stop_reason = self.stop_reason or reason
 
     def scored(self, number: int, rung: int, accuracy: float) -> None:
-        """Accuracy of a candidate at a rung; the sampler is told at the first.
+        """Accuracy of a candidate at a rung, which the proposer is told.
 
         Raises:
             SearchError: an objective has no value although the job has ended.
@@ -208,8 +208,7 @@ class Plan:
             raise SearchError(f"trial {number} ended without a value for each objective ({found}); report this")
         self._failures = 0
         self._reached[rung][number] = told
-        if rung == 0:
-            self._proposer.tell(number, told)
+        self._proposer.tell(number, told, rung=rung)
 
     def failed(self, number: int, reason: str) -> None:
         """A job that ended without a score."""
@@ -245,17 +244,18 @@ class Plan:
             is_failed=is_failed,
         )
         self.candidates[number] = candidate
-        told = None
-        for rung, score in sorted(accuracy.items()):
-            point = values(self._objectives, {**figures, self._score: score})
-            told = point if rung == 0 else told
+        points = {
+            rung: values(self._objectives, {**figures, self._score: score}) for rung, score in sorted(accuracy.items())
+        }
+        self._proposer.restore(number, proposal.architecture, proposal.state, points.get(0))
+        if is_failed and 0 not in points:
+            self._proposer.tell(number, None)
+        for rung, point in points.items():
             if not is_failed:
                 self._reached[rung][number] = point
             if rung > 0:
                 self._promoted[rung - 1].add(number)
-        self._proposer.restore(number, proposal.architecture, proposal.state, told)
-        if is_failed and told is None:
-            self._proposer.tell(number, None)
+                self._proposer.tell(number, point, rung=rung)
 
     def restart(self, number: int) -> None:
         """Takes up the promotion that was under way for a restored candidate."""

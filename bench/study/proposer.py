@@ -5,7 +5,8 @@ ordered. Three things stand between its samplers and a study. A proposal that br
 turned down before it costs anything. Every question is asked of a new sampler whose seed follows from the study's
 seed and the trial's number, so that a proposal depends on what has been told and on nothing else: a study taken up
 again proposes what it would have proposed. And each trial is told once, with its accuracy at the first rung, which
-every trial reaches: the sampler never compares two fidelities, and a stopped trial never counts as a full score.
+every trial reaches: the sampler never compares two fidelities, and a stopped trial never counts as a full score. What
+a trial scores at higher rungs is told as well, and used by `model`, which knows rungs apart (bench/search/chain.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from bench.errors import SpaceError
+from bench.search import NUM_STARTS, ModelSampler, SpaceSource
 from bench.space import (
     Architecture,
     Decision,
@@ -62,7 +64,15 @@ class SpaceExhausted(SpaceError):
     """No further architecture of the space obeys the rules."""
 
 
-def _tpe(seed: int, budget: int) -> BaseSampler:
+def _model(seed: int, budget: int, source: SpaceSource | None) -> BaseSampler:
+    return ModelSampler(seed=seed, source=source, num_starts=_num_starts(budget))
+
+
+def _num_starts(budget: int) -> int:
+    return min(NUM_STARTS, max(4, budget // 4))
+
+
+def _tpe(seed: int, budget: int, source: SpaceSource | None) -> BaseSampler:  # noqa: ARG001  (one signature for all)
     # Multivariate with a constant liar: far ahead of Optuna's multi-objective default, the independent TPE, on
     # NAS-Bench-201 and NAS-Bench-Macro. `group` lets it keep to that on conditional spaces.
     return TPESampler(
@@ -70,7 +80,7 @@ def _tpe(seed: int, budget: int) -> BaseSampler:
         multivariate=True,
         group=True,
         constant_liar=True,
-        n_startup_trials=min(10, max(4, budget // 4)),
+        n_startup_trials=_num_starts(budget),
     )
 
 
@@ -87,15 +97,21 @@ class _Nsga2(NSGAIISampler):
         return sorted(self.select_parent(study, generation), key=lambda trial: trial.number)
 
 
-def _nsga2(seed: int, budget: int) -> BaseSampler:
+def _nsga2(seed: int, budget: int, source: SpaceSource | None) -> BaseSampler:  # noqa: ARG001
     return _Nsga2(seed=seed, population_size=min(50, max(8, budget // 4)))
 
 
-def _random(seed: int, budget: int) -> BaseSampler:  # noqa: ARG001  (one signature for all)
+def _random(seed: int, budget: int, source: SpaceSource | None) -> BaseSampler:  # noqa: ARG001
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, "random": _random}
+SAMPLERS: dict[str, Callable[[int, int, SpaceSource | None], BaseSampler]] = {
+    "model": _model,
+    "tpe": _tpe,
+    "nsga2": _nsga2,
+    "random": _random,
+}
+"""Samplers by name, of a seed, the study's budget, and for `model` the space with what is known of it."""
 
 
 class Proposer:
@@ -130,6 +146,7 @@ class Proposer:
         self._seen: dict[str, Architecture] = {}
         self._asked: dict[int, int] = {}
         self._all: tuple[Architecture, ...] | None = None
+        self._source = _source(space, objectives, costs) if sampler == "model" else None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna = optuna.create_study(
             directions=["maximize" if objective.maximise else "minimize" for objective in objectives]
@@ -166,9 +183,12 @@ class Proposer:
             self._optuna.sampler.get_trial_generation(self._optuna, self._trial(trial.number))
         return self._accept(number, trial, architecture, source)
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """The values of a trial, or None when it failed."""
-        if values is None:
+    def tell(self, number: int, values: Sequence[float] | None, *, rung: int = 0) -> None:
+        """The values of a trial at a rung, or None when it failed; those of the first come first."""
+        if rung > 0 and values is not None:
+            if self._source is not None:
+                self._source.scored(self._asked[number], rung, values)
+        elif values is None:
             self._optuna.tell(self._asked[number], state=TrialState.FAIL)
         else:
             self._optuna.tell(self._asked[number], list(values))
@@ -181,7 +201,6 @@ class Proposer:
         values: Sequence[float] | None,
     ) -> None:
         """Takes in a trial of an earlier run, in order of number; `values` None leaves it untold."""
-        self._seen[architecture.id] = architecture
         trial = create_trial(
             state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
             values=None if values is None else list(values),
@@ -191,7 +210,7 @@ class Proposer:
             },
             system_attrs=dict(state["system_attrs"]),
         )
-        self._asked[number] = len(self._optuna.trials)
+        self._note(number, len(self._optuna.get_trials(deepcopy=False)), architecture)
         self._optuna.add_trial(trial)
 
     def _ask(self) -> tuple[Trial, Architecture]:
@@ -201,13 +220,19 @@ class Proposer:
             return trial, compose(self._space, lambda decision: _suggest(trial, decision))
 
     def _accept(self, number: int, trial: Trial, architecture: Architecture, source: str) -> Proposal:
-        self._seen[architecture.id] = architecture
-        self._asked[number] = trial.number
+        self._note(number, trial.number, architecture)
         return Proposal(
             architecture=architecture,
             source=source,
             state=_state(self._optuna.get_trials(deepcopy=False)[trial.number]),
         )
+
+    def _note(self, number: int, asked: int, architecture: Architecture) -> None:
+        """Trial `number` of the study is trial `asked` of Optuna's."""
+        self._seen[architecture.id] = architecture
+        self._asked[number] = asked
+        if self._source is not None:
+            self._source.took(asked, architecture)
 
     def _trial(self, number: int) -> FrozenTrial:
         # Not `trials`, which copies all of them.
@@ -217,7 +242,7 @@ class Proposer:
         seed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return SAMPLERS[self._sampler](seed, self._budget)
+            return SAMPLERS[self._sampler](seed, self._budget, self._source)
 
     def _look_elsewhere(self, random: np.random.Generator) -> tuple[Architecture, str]:
         """A sampler that only repeats itself gets a relative of what is known, or a fresh draw."""
@@ -262,6 +287,11 @@ class Proposer:
             return cross_over(self._space, first, second, random, self._costs)
         except NoneFound:
             return None
+
+
+def _source(space: Space, objectives: Sequence[Objective], costs: Costs) -> SpaceSource:
+    exact = {objective.name for objective in objectives if not objective.is_measured}
+    return SpaceSource(space, costs, objectives=[objective.name for objective in objectives], exact=exact)
 
 
 def reference_points(space: Space, costs: Costs) -> tuple[dict[str, Architecture], dict[str, tuple[str, ...]]]:

@@ -45,9 +45,9 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
                 differences.append(
                     f"trial {trial.number} is {architecture.id} and would be {proposal.architecture.id} now"
                 )
-        elif event.kind == "score" and event.data["rung"] == 0:
+        elif event.kind == "score":
             known = {**figures[trial.id], objectives[0].name: event.data["accuracy"]}
-            proposer.tell(trial.number, values(objectives, known))
+            proposer.tell(trial.number, values(objectives, known), rung=event.data["rung"])
             told.add(trial.number)
         elif event.kind == "trial_status" and event.data.get("to") == "failed" and trial.number not in told:
             proposer.tell(trial.number, None)

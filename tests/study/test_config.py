@@ -64,7 +64,7 @@ def test_whole_numbers_do_where_decimals_are_asked_for() -> None:
     [
         ({"budgt": 3}, r"unknown setting 'budgt'; known: space, budget, .*; did you mean 'budget'\?"),
         ({"proxy": {"imges": 3}}, r"unknown setting 'proxy.imges'; .* did you mean 'images'\?"),
-        ({"sampler": "tpee"}, r"sampler is 'tpee'; allowed: tpe, nsga2, random; did you mean 'tpe'\?"),
+        ({"sampler": "tpee"}, r"sampler is 'tpee'; allowed: model, tpe, nsga2, random; did you mean 'tpe'\?"),
         ({"timing": {"runner": "GPU box"}}, "timing.runner is 'GPU box'; cpu, cuda, apple or a registered name"),
         ({"timing": {"runners": ["pi5", "pi5"]}}, "timing.runners names 'pi5' twice; each stands once"),
         ({"timing": {"runners": "pi5"}}, "timing.runners is 'pi5'; a list of words is needed"),

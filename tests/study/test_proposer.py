@@ -16,7 +16,7 @@ from bench.space import Space, estimate_valid, load_space
 from bench.study.objectives import parse_objectives
 from bench.study.proposer import Proposal, Proposer, SpaceExhausted, reference_points
 
-SAMPLERS = ("tpe", "nsga2", "random")
+SAMPLERS = ("model", "tpe", "nsga2", "random")
 
 
 def proposer_of(sampler: str, *, space: Space | None = None, seed: int = 0, budget: int = 24) -> Proposer:

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from bench.store import Store, open_store
 
-SAMPLERS = ("tpe", "nsga2", "random")
+SAMPLERS = ("model", "tpe", "nsga2", "random")
 
 
 def copy_before_commits(store: Store, folder: Path, *, every: int) -> list[Path]:
@@ -90,7 +90,9 @@ def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int, batch
         assert history(path) == expected, path.stem
 
 
-@pytest.mark.parametrize(("sampler", "batch"), [("tpe", 1), ("tpe", 4), ("nsga2", 3), ("random", 4)])
+@pytest.mark.parametrize(
+    ("sampler", "batch"), [("model", 1), ("model", 4), ("tpe", 1), ("tpe", 4), ("nsga2", 3), ("random", 4)]
+)
 def test_a_study_killed_at_some_commits_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str, batch: int) -> None:
     check_all_ends(tmp_path, sampler, 10, every=19, batch=batch)
 

@@ -70,7 +70,7 @@ def test_the_order_of_things_is_kept_with_several_in_flight(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["model", "tpe", "nsga2", "random"])
 def test_a_replay_from_the_store_gives_the_same_proposals(
     store: Store, tmp_path: Path, sampler: str, concurrency: int
 ) -> None:
@@ -165,7 +165,7 @@ def test_a_score_of_another_fidelity_never_stands_beside_the_others(store: Store
     assert store.scores(failed.id) == ()
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["model", "tpe", "nsga2", "random"])
 def test_a_space_of_one_network_ends_after_it(store: Store, tmp_path: Path, sampler: str) -> None:
     space = load_space("smoke")
     smallest = min(every(space, cost_quantities), key=lambda found: cost_quantities(found)["params_m"])

@@ -1,0 +1,153 @@
+"""What is known of every objective at points that have not been tried, and what trying them is expected to gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.special import ndtr
+
+from bench.search.axes import Candidates, Floats, Ints
+from bench.search.chain import Chain, chosen
+from bench.search.improvement import expected_improvement
+from bench.search.observations import Observations
+from bench.search.scales import Scale, TailScale, scale_of
+
+# How far beyond the worst that was told the reference lies, in standard deviations: all that was told counts.
+_MARGIN = 0.1
+# Of the points that failures are judged by.
+_MOST_JUDGED = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Every objective, every constraint and the chance of failing, as far as they are known.
+
+    Attributes:
+        scales: one an objective.
+        chains: one an objective that is not exact.
+        limits: scale and chain of each constraint.
+        front: expected values, in volume, of what has been tried or is being tried and meets the constraints, (k, m).
+        reference: the worst corner, in volume, (m,).
+    """
+
+    scales: tuple[Scale, ...]
+    chains: Mapping[int, Chain]
+    limits: tuple[tuple[TailScale, Chain], ...]
+    front: Floats
+    reference: Floats
+    trouble: Trouble
+
+    @classmethod
+    def fit(cls, observations: Observations, *, groups: Ints, theta: Floats) -> Model:
+        """Learns from what was told; with the same observations the same model."""
+        observations = observations.best_first()
+        columns, scores = observations.columns, observations.scores
+        everything = np.vstack([observations.columns, observations.pending])
+        scales: list[Scale] = []
+        chains: dict[int, Chain] = {}
+        volumes, corner = [], []
+        for i, is_maximised in enumerate(observations.maximise):
+            scale = scale_of(scores[0, :, i], maximise=is_maximised)
+            if i in observations.exact:
+                told = scale.model(np.r_[observations.scores[0, :, i], observations.exact[i]])
+            else:
+                sources = [_earlier(task.columns, task.values[:, i], is_maximised) for task in observations.earlier]
+                sources += [_rung(scale, columns, scores, rung=rung, objective=i) for rung in range(len(scores))]
+                chain = Chain.fit(sources, groups=groups, theta=theta)
+                told = chain.mean(everything)
+                chains[i] = chain.believing(observations.pending)
+            scales.append(scale)
+            volumes.append(scale.volume(told))
+            corner.append(float(scale.volume(np.array([told.max() + _MARGIN]))[0]))
+        meets = np.r_[observations.is_feasible, np.ones(len(observations.pending), dtype=bool)]
+        return cls(
+            scales=tuple(scales),
+            chains=chains,
+            limits=_limits(observations, groups=groups, theta=theta),
+            front=np.column_stack(volumes)[meets],
+            reference=np.array(corner),
+            trouble=Trouble.of(observations, groups=groups, theta=theta),
+        )
+
+    def gain(self, candidates: Candidates) -> Floats:
+        """What trying each candidate is expected to add to the hypervolume, shape (n,); above 0."""
+        shortfalls = []
+        for i, scale in enumerate(self.scales):
+            if i in candidates.exact:
+                mean, deviation = scale.model(candidates.exact[i]), np.zeros(len(candidates))
+            else:
+                mean, deviation = self.chains[i].predict(candidates.columns)
+            shortfalls.append(partial(scale.shortfall, mean=mean, deviation=deviation))
+        gain = expected_improvement(shortfalls, self.front, self.reference)
+        for scale, chain in self.limits:
+            mean, deviation = chain.predict(candidates.columns)
+            level = float(scale.model(np.zeros(1))[0])
+            gain = gain * ndtr((level - mean) / np.maximum(deviation, 1e-9))
+        return gain * self.trouble.chance_of_value(candidates.columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Where trials fail: the share of those nearby that did, by a kernel.
+
+    Attributes:
+        tried: features of points that failed or did not, (n, c).
+        has_failed: shape (n,).
+    """
+
+    tried: Floats
+    has_failed: Floats
+    groups: Ints
+    theta: Floats
+
+    @classmethod
+    def of(cls, observations: Observations, *, groups: Ints, theta: Floats) -> Trouble:
+        failed = observations.failed[chosen(len(observations.failed), _MOST_JUDGED)]
+        fine = observations.columns[chosen(len(observations), _MOST_JUDGED)]
+        return cls(
+            tried=np.vstack([failed, fine]),
+            has_failed=np.r_[np.ones(len(failed)), np.zeros(len(fine))],
+            groups=groups,
+            theta=theta,
+        )
+
+    def chance_of_value(self, columns: Floats) -> Floats:
+        """Between 0 and 1, shape (n,)."""
+        if not self.has_failed.any():
+            return np.ones(len(columns))
+        weights = np.sqrt(self.theta[self.groups])
+        first, second = columns * weights, self.tried * weights
+        squares = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1) - 2.0 * (first @ second.T)
+        near = np.exp(-2.0 * np.maximum(squares, 0.0))
+        usual = self.has_failed.mean()
+        share: Floats = (near @ self.has_failed + usual) / (near.sum(axis=1) + 1.0)
+        return 1.0 - share
+
+
+def _rung(scale: Scale, columns: Floats, scores: Floats, *, rung: int, objective: int) -> tuple[Floats, Floats]:
+    """Points and modelled values of one rung; of a higher one only where it says something new."""
+    values = scores[rung, :, objective]
+    has = ~np.isnan(values)
+    if rung and np.array_equal(values[has], scores[0, has, objective]):
+        has = np.zeros(len(values), dtype=bool)
+    return columns[has], scale.model(values[has])
+
+
+def _earlier(columns: Floats, values: Floats, is_maximised: bool) -> tuple[Floats, Floats]:
+    """Another task in its own units: what it shares with this one is how its values lie to each other."""
+    has = np.isfinite(values)
+    if not has.any():
+        return columns[has], values[has]
+    return columns[has], scale_of(values[has], maximise=is_maximised).model(values[has])
+
+
+def _limits(observations: Observations, *, groups: Ints, theta: Floats) -> tuple[tuple[TailScale, Chain], ...]:
+    found = []
+    for values in observations.constraints.T:
+        scale = TailScale.of(values, maximise=False)
+        chain = Chain.fit([(observations.columns, scale.model(values))], groups=groups, theta=theta)
+        found.append((scale, chain.believing(observations.pending)))
+    return tuple(found)
