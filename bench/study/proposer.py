@@ -224,7 +224,7 @@ class Proposer:
         return Proposal(
             architecture=architecture,
             source=source,
-            state=_state(self._optuna.get_trials(deepcopy=False)[trial.number]),
+            state=_state(self._trial(trial.number)),
         )
 
     def _note(self, number: int, asked: int, architecture: Architecture) -> None:
