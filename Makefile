@@ -5,10 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 PYTEST := $(BIN)/python -m pytest -q
-# Tests side by side, one more than there are cores, since many of them wait for processes and browsers, and at most
-# four (each may start a Ray of its own); torch has one thread in each.
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES)
+# Tests side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n logical --maxprocesses 4
 
 .PHONY: search test debian soak check format benchmark clean help
 
