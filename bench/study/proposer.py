@@ -6,7 +6,7 @@ turned down before it costs anything. Every question is asked of a new sampler w
 seed and the trial's number, so that a proposal depends on what has been told and on nothing else: a study taken up
 again proposes what it would have proposed. And each trial is told once, with its accuracy at the first rung, which
 every trial reaches: the sampler never compares two fidelities, and a stopped trial never counts as a full score. What
-a trial scores at higher rungs is told as well, and used by `model`, which knows rungs apart (bench/search/chain.py).
+a trial scores at higher rungs is told as well, and used by `model`, which knows rungs apart (bench/samplers/chain.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from bench.errors import SpaceError
-from bench.search import NUM_STARTS, ModelSampler, SpaceSource
+from bench.samplers import NUM_STARTS, ModelSampler, SpaceSource
 from bench.space import (
     Architecture,
     Decision,

@@ -96,8 +96,8 @@ def test_samplers_over_seeds(made: Store, path: Path) -> None:
     with Source(path) as source:
         found = source.strategies(first.id)
     assert [(each["strategy"], [study["name"] for study in each["studies"]]) for each in found["strategies"]] == [
+        ("model", ["a", "b"]),
         ("random", ["c"]),
-        ("tpe", ["a", "b"]),
     ]
     assert found["left_out"] == [
         {"id": 4, "name": "other", "reasons": ["space or rules: fastvit and fastvit macs_g <= 1"]}

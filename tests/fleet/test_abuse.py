@@ -214,7 +214,7 @@ def test_a_large_body_has_the_time_that_a_slow_link_takes(tmp_path: Path, empty_
 
 def test_uploads_that_stop_give_back_what_was_kept_for_them(tmp_path: Path, empty_db: Path) -> None:
     """However long their length would allow them to take."""
-    limits = {"stall_s": 0.5, "blobs_bytes": 10 * MIB}
+    limits = {"stall_s": 3.0, "blobs_bytes": 10 * MIB}  # time to ask in between, on a busy machine too
     with served(tmp_path, empty_db, limits=limits) as hub, ExitStack() as stack:
         other = hub.client()
         stalled = [stack.enter_context(plain_socket(hub.url)) for _ in range(2)]
@@ -227,7 +227,7 @@ def test_uploads_that_stop_give_back_what_was_kept_for_them(tmp_path: Path, empt
         assert "while uploads of 8388608 bytes are under way" in crowded.error
         answers = [read_to_end(connection) for connection in stalled]
         assert [status_of(answer) for answer in answers] == [408, 408]
-        assert "the body stopped for 0.5 s" in error_of(answers[0])
+        assert "the body stopped for 3 s" in error_of(answers[0])
         until(lambda: not blobs(hub))
         assert other.put(f"/v1/blobs/sha256/{sha_of(content)}", content).status == 201
 

@@ -21,10 +21,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from bench import pareto
-from bench.search.axes import Candidates, Floats, Ints
-from bench.search.model import Model
-from bench.search.observations import EarlierTask, Observations
-from bench.search.parameters import Parameters, merged
+from bench.samplers.axes import Candidates, Floats, Ints
+from bench.samplers.model import Model
+from bench.samplers.observations import EarlierTask, Observations
+from bench.samplers.parameters import Parameters, merged
 
 # Points that are spread out before there is a model.
 NUM_STARTS = 10

@@ -3,7 +3,7 @@
 Knows spaces, Pareto fronts and arrays, and nothing of studies, stores or networks.
 """
 
-from bench.search.sampler import NUM_STARTS, ModelSampler
-from bench.search.source import SpaceSource
+from bench.samplers.sampler import NUM_STARTS, ModelSampler
+from bench.samplers.source import SpaceSource
 
 __all__ = ["NUM_STARTS", "ModelSampler", "SpaceSource"]

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from bench.search import ModelSampler
+from bench.samplers import ModelSampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

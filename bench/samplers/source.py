@@ -17,9 +17,9 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from bench.search.axes import Axis, Candidates, Floats, Ints
-from bench.search.features import Encoder, known_columns
-from bench.search.observations import EarlierTask
+from bench.samplers.axes import Axis, Candidates, Floats, Ints
+from bench.samplers.features import Encoder, known_columns
+from bench.samplers.observations import EarlierTask
 from bench.space import (
     Architecture,
     CostFunction,

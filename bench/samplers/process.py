@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 
-from bench.search.axes import Floats, Ints
+from bench.samplers.axes import Floats, Ints
 
 _JITTER = 1e-8
 _NOISE, _NOISE_SPREAD = 1e-3, 1.5  # of the variance; it is learned, so it may be off by a factor of 20

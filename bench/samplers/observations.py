@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bench import pareto
-from bench.search.axes import Floats
+from bench.samplers.axes import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.search.axes import Axis
-from bench.search.breeding import children, grid, uniform
+from bench.samplers.axes import Axis
+from bench.samplers.breeding import children, grid, uniform
 
 AXES = (
     Axis(name="word", values=("a", "b", "c"), is_ordered=False),

@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 from scipy.special import ndtr
 
-from bench.search.axes import Candidates, Floats, Ints
-from bench.search.chain import Chain, chosen
-from bench.search.improvement import expected_improvement
-from bench.search.observations import Observations
-from bench.search.scales import Scale, TailScale, scale_of
+from bench.samplers.axes import Candidates, Floats, Ints
+from bench.samplers.chain import Chain, chosen
+from bench.samplers.improvement import expected_improvement
+from bench.samplers.observations import Observations
+from bench.samplers.scales import Scale, TailScale, scale_of
 
 # How far beyond the worst that was told the reference lies, in standard deviations: all that was told counts.
 _MARGIN = 0.1

@@ -11,9 +11,9 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from bench.search.axes import Axis, Candidates, Floats
-from bench.search.breeding import children, grid, uniform
-from bench.search.features import Encoder
+from bench.samplers.axes import Axis, Candidates, Floats
+from bench.samplers.breeding import children, grid, uniform
+from bench.samplers.features import Encoder
 
 # Spaces of at most so many points are gone through whole; of others this many points are bred and drawn.
 _LISTED = 20_000

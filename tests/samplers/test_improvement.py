@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bench import pareto
-from bench.search.improvement import boxes, expected_improvement
-from bench.search.scales import TailScale
+from bench.samplers.improvement import boxes, expected_improvement
+from bench.samplers.scales import TailScale
 
 PLAIN = TailScale(sign=1.0, knee=0.0, reach=1.0)
 

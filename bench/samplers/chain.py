@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.search.axes import Floats, Ints
-from bench.search.process import Process, fit_kernel
+from bench.samplers.axes import Floats, Ints
+from bench.samplers.process import Process, fit_kernel
 
 # Points that scales are fitted to, and points that a process holds: the work grows with their cube.
 _MOST_FITTED = 256

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.search.axes import Axis, Floats
+from bench.samplers.axes import Axis, Floats
 
 
 def grid(is_ordered: Sequence[bool], sizes: Sequence[int]) -> Floats:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.search.axes import Axis, Floats, Ints
+from bench.samplers.axes import Axis, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import pytest
 from made_table import MadeTable
 from optuna.samplers import BaseSampler, TPESampler
 
-from bench.search import ModelSampler
-from bench.search.model import Model
+from bench.samplers import ModelSampler
+from bench.samplers.model import Model
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SEEDS, BUDGET = range(3), 50

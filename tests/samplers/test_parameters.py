@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, create_trial
 
-from bench.search.parameters import Parameters, merged
+from bench.samplers.parameters import Parameters, merged
 
 KINDS: list[BaseDistribution] = [
     FloatDistribution(-1.0, 3.0),

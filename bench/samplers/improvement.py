@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bench import pareto
-from bench.search.axes import Floats
+from bench.samplers.axes import Floats
 
 Shortfall = Callable[[float], Floats]
 """E max(level - Y, 0) of one objective at each of n points, shape (n,)."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtr
 
-from bench.search.axes import Floats
+from bench.samplers.axes import Floats
 
 
 class Scale(Protocol):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.search.scales import LogScale, Scale, TailScale, scale_of
+from bench.samplers.scales import LogScale, Scale, TailScale, scale_of
 
 COSTS = np.array([3.0, 5.0, 9.0, 20.0, 4.0, 7.5])
 ACCURACIES = np.array([1.0, 60.0, 70.0, 71.0, 72.5, 73.0, 69.0])
