@@ -41,6 +41,7 @@ def test_nothing_is_trained_and_every_candidate_is_scored(searched: tuple[Path, 
     assert "train" not in last["stage_seconds"]
 
 
+@pytest.mark.soak
 def test_the_same_search_finds_the_same(searched: tuple[Path, Ended]) -> None:
     folder, ended = searched
     again = bench("search", "--repeat", "looked", "--name", "again", "--json", cwd=folder)

@@ -2,7 +2,7 @@
 
 About a second an architecture on one core the first time, and nothing afterwards: the numbers follow from the
 architecture, the seed and the release of the proxies alone, so they are kept by its id, in memory and, where a folder
-is given, as a small file that all processes share.
+is given, as a small file that all processes share. Another number of threads changes the last digits.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def before_each(
 
 @contextmanager
 def passing_through(network: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[None]:
-    """Modules of these kinds give what they get; one that holds an activation behind its norm gives that of it."""
+    """Modules of these kinds give what they get, with whatever they hold inside."""
     changed = [module for module in network.modules() if isinstance(module, kinds)]
     try:
         for module in changed:

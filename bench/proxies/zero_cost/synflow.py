@@ -39,11 +39,11 @@ def synflow(network: nn.Module, probe: Probe) -> float:
     """The logarithm of the flow's sum; of the probe only the size counts."""
     ones = torch.ones(1, *probe.images.shape[1:], dtype=torch.float64)
     shares = num_equal_branches(network)
-    weights = stand_ins(network, lambda name, value: value.double().abs_().div_(shares.get(name, 1)))
+    weights = stand_ins(network, lambda name, value: value.abs().double().div_(shares.get(name, 1)))
     names = [name for found in layers(network).values() for name in found]
     with in_mode(network, training=False), passing_through(network, (*ACTIVATIONS, *NORMS)), _EvenAttention():
         flow = look(network, weights, ones).sum()
-        # The last convolution of a stage may not matter to the output at all; then it has no part in the flow.
+        # Queries and keys of their own have no part in the flow.
         slopes = torch.autograd.grad(flow, [weights[name] for name in names], allow_unused=True)
     total = sum(
         float((weights[name].detach() * slope).sum())

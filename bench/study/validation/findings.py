@@ -38,18 +38,21 @@ def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
             if row["kind"] == "training"
         ],
         "data": [
-            {
-                "data": label_of(data),
-                "fidelity": _fidelity(rows, place),
-                "fidelities": _fidelities(scores, place),
-                "cheapest": _cheapest(_fidelities(scores, place)),
-                "ceiling_short": _ceiling(scores, place, images=validation.rungs[-1]),
-                "ceiling_long": _ceiling(scores, place, images=validation.long_images),
-                "zero_cost": _zero_cost(scores, rows, place),
-            }
+            {"data": label_of(data), "fidelity": _fidelity(rows, place), **_of_data(scores, rows, place)}
             for place, data in enumerate(validation.data_sets)
         ],
         "against": None if validation.against is None else _against(scores),
+    }
+
+
+def _of_data(scores: _Scores, rows: Rows, data: int) -> dict[str, Any]:
+    fidelities = _fidelities(scores, data)
+    return {
+        "fidelities": fidelities,
+        "cheapest": _cheapest(fidelities),
+        "ceiling_short": _ceiling(scores, data, images=scores.validation.rungs[-1]),
+        "ceiling_long": _ceiling(scores, data, images=scores.validation.long_images),
+        "zero_cost": _zero_cost(scores, rows, data),
     }
 
 
@@ -193,7 +196,7 @@ def _rank_sum(columns: Mapping[str, Sequence[float]]) -> list[float]:
 
 
 def verdict(gain: Estimate) -> str:
-    """Of a score beside multiply-adds, by the interval of the difference of their taus."""
+    """Of a score beside multiply-adds, by the interval of the difference of their taus: better only if all of it is."""
     if gain.low > 0:
         return "better than MACs"
     return "worse than MACs" if gain.high < 0 else "no better than MACs"

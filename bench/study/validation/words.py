@@ -57,6 +57,10 @@ def _zero_cost(each: Found) -> str:
             lines = [(row["name"], _told(row["tau"]), _told(row["gain"]), row["verdict"]) for row in rows]
             heading = (f"without training, on {each['data']}", f"tau with {title}", "minus that of MACs", "")
             parts.append(table(heading, lines))
+    if parts:
+        parts.append(
+            "no better than MACs: the interval of the difference holds 0; rank_sum is what a search's score ranks by"
+        )
     return "\n\n".join(parts)
 
 

@@ -68,6 +68,13 @@ def test_attention_of_any_size_has_a_finite_flow() -> None:
     assert math.isfinite(synflow(network, make_probe(0)))
 
 
+def test_weights_of_the_same_precision_are_left_alone_too() -> None:
+    network = network_of("fastvit").double()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert synflow(network, make_probe(0)) == pytest.approx(synflow(network_of("fastvit"), make_probe(0)))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
 def test_a_network_of_forty_blocks_does_not_overflow() -> None:
     from bench.networks import build
     from bench.space import load_space
