@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.samplers.axes import Axis, Floats
+from bench.samplers.axes import Axis, Floats, Ints
 
 
 def grid(is_ordered: Sequence[bool], sizes: Sequence[int]) -> Floats:
@@ -47,6 +47,18 @@ def children(random: np.random.Generator, axes: Sequence[Axis], parents: Floats,
         rows = np.flatnonzero(changes[:, i] & ~np.isnan(found[:, i]))
         found[rows, i] = _changed(random, axis, found[rows, i], reach[rows, 0])
     return found
+
+
+def looked_at(random: np.random.Generator, columns: Floats, parents: Floats, most: int) -> Ints:
+    """At most `most` rows of `columns` (n, c): half of them those nearest to `parents` (k, c), the others drawn."""
+    if len(columns) <= most:
+        return np.arange(len(columns))
+    squares = (columns**2).sum(axis=1)[:, None] + (parents**2).sum(axis=1) - 2.0 * (columns @ parents.T)
+    order = random.permutation(len(columns))
+    if len(parents):
+        near = order[np.argsort(squares.min(axis=1)[order], kind="stable")[: most // 2]]
+        order = np.r_[near, order[~np.isin(order, near)]]
+    return np.sort(order[:most])
 
 
 def _drawn(random: np.random.Generator, axis: Axis, number: int) -> Floats:

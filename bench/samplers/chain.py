@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.samplers.axes import Floats, Ints
+from bench.samplers.features import Layout
 from bench.samplers.process import Process, fit_kernel
 
 # Points that scales are fitted to, and points that a process holds: the work grows with their cube.
@@ -41,7 +42,7 @@ class Chain:
     links: tuple[Link, ...]
 
     @classmethod
-    def fit(cls, sources: Sequence[tuple[Floats, Floats]], *, groups: Ints, theta: Floats) -> Chain:
+    def fit(cls, sources: Sequence[tuple[Floats, Floats]], *, layout: Layout) -> Chain:
         """The model of the last of `sources`: features (n, c) and values (n,) of each, the most important points first.
 
         Sources without points are left out; one at least has some.
@@ -49,7 +50,7 @@ class Chain:
         links: list[Link] = []
         for columns, values in sources:
             if len(values):
-                links.append(_link(cls(links=tuple(links)), columns, values, groups=groups, theta=theta))
+                links.append(_link(cls(links=tuple(links)), columns, values, layout=layout))
         return cls(links=tuple(links))
 
     def predict(self, columns: Floats) -> tuple[Floats, Floats]:
@@ -87,7 +88,7 @@ class Chain:
         return Chain(links=tuple(links))
 
 
-def _link(below: Chain, columns: Floats, values: Floats, *, groups: Ints, theta: Floats) -> Link:
+def _link(below: Chain, columns: Floats, values: Floats, *, layout: Layout) -> Link:
     slope, told = 0.0, np.zeros(len(values))
     if below.links:
         told = below.mean(columns)
@@ -99,8 +100,8 @@ def _link(below: Chain, columns: Floats, values: Floats, *, groups: Ints, theta:
     if len(values) < _LEAST and below.links:
         return Link(offset=offset, slope=slope, process=None)
     fitted, held = chosen(len(values), _MOST_FITTED), chosen(len(values), _MOST_HELD)
-    kernel = fit_kernel(columns[fitted], left[fitted] - offset, groups=groups, theta=theta)
-    process = Process.of(kernel, columns[held], left[held] - offset, groups=groups)
+    kernel = fit_kernel(columns[fitted], left[fitted] - offset, layout=layout)
+    process = Process.of(kernel, columns[held], left[held] - offset, layout=layout)
     return Link(offset=offset, slope=slope, process=process)
 
 

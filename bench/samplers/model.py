@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from scipy.special import ndtr
 
-from bench.samplers.axes import Candidates, Floats, Ints
+from bench.samplers.axes import Candidates, Floats
 from bench.samplers.chain import Chain, chosen
+from bench.samplers.features import Layout
 from bench.samplers.improvement import expected_improvement
 from bench.samplers.observations import Observations
 from bench.samplers.scales import Scale, TailScale, scale_of
@@ -30,7 +31,7 @@ class Model:
         chains: one an objective that is not exact.
         limits: scale and chain of each constraint.
         front: expected values, in volume, of what has been tried or is being tried and meets the constraints, (k, m).
-        reference: the worst corner, in volume, (m,).
+        reference: the worst that was told and a little more, in volume, (m,).
     """
 
     scales: tuple[Scale, ...]
@@ -41,7 +42,7 @@ class Model:
     trouble: Trouble
 
     @classmethod
-    def fit(cls, observations: Observations, *, groups: Ints, theta: Floats) -> Model:
+    def fit(cls, observations: Observations, *, layout: Layout) -> Model:
         """Learns from what was told; with the same observations the same model."""
         observations = observations.best_first()
         columns, scores = observations.columns, observations.scores
@@ -56,7 +57,7 @@ class Model:
             else:
                 sources = [_earlier(task.columns, task.values[:, i], is_maximised) for task in observations.earlier]
                 sources += [_rung(scale, columns, scores, rung=rung, objective=i) for rung in range(len(scores))]
-                chain = Chain.fit(sources, groups=groups, theta=theta)
+                chain = Chain.fit(sources, layout=layout)
                 told = chain.mean(everything)
                 chains[i] = chain.believing(observations.pending)
             scales.append(scale)
@@ -66,22 +67,25 @@ class Model:
         return cls(
             scales=tuple(scales),
             chains=chains,
-            limits=_limits(observations, groups=groups, theta=theta),
+            limits=_limits(observations, layout=layout),
             front=np.column_stack(volumes)[meets],
             reference=np.array(corner),
-            trouble=Trouble.of(observations, groups=groups, theta=theta),
+            trouble=Trouble.of(observations, layout=layout),
         )
 
     def gain(self, candidates: Candidates) -> Floats:
         """What trying each candidate is expected to add to the hypervolume, shape (n,); above 0."""
-        shortfalls = []
+        shortfalls, reference = [], []
         for i, scale in enumerate(self.scales):
             if i in candidates.exact:
                 mean, deviation = scale.model(candidates.exact[i]), np.zeros(len(candidates))
             else:
                 mean, deviation = self.chains[i].predict(candidates.columns)
+            # All that can be had counts: a network that costs more than any that was tried may be worth it.
+            worst = scale.volume(np.array([mean.max() + _MARGIN]))
+            reference.append(max(float(self.reference[i]), float(worst[0])))
             shortfalls.append(partial(scale.shortfall, mean=mean, deviation=deviation))
-        gain = expected_improvement(shortfalls, self.front, self.reference)
+        gain = expected_improvement(shortfalls, self.front, np.array(reference))
         for scale, chain in self.limits:
             mean, deviation = chain.predict(candidates.columns)
             level = float(scale.model(np.zeros(1))[0])
@@ -100,25 +104,23 @@ class Trouble:
 
     tried: Floats
     has_failed: Floats
-    groups: Ints
-    theta: Floats
+    layout: Layout
 
     @classmethod
-    def of(cls, observations: Observations, *, groups: Ints, theta: Floats) -> Trouble:
+    def of(cls, observations: Observations, *, layout: Layout) -> Trouble:
         failed = observations.failed[chosen(len(observations.failed), _MOST_JUDGED)]
         fine = observations.columns[chosen(len(observations), _MOST_JUDGED)]
         return cls(
             tried=np.vstack([failed, fine]),
             has_failed=np.r_[np.ones(len(failed)), np.zeros(len(fine))],
-            groups=groups,
-            theta=theta,
+            layout=layout,
         )
 
     def chance_of_value(self, columns: Floats) -> Floats:
         """Between 0 and 1, shape (n,)."""
         if not self.has_failed.any():
             return np.ones(len(columns))
-        weights = np.sqrt(self.theta[self.groups])
+        weights = np.sqrt(self.layout.theta[self.layout.groups])
         first, second = columns * weights, self.tried * weights
         squares = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1) - 2.0 * (first @ second.T)
         near = np.exp(-2.0 * np.maximum(squares, 0.0))
@@ -144,10 +146,10 @@ def _earlier(columns: Floats, values: Floats, is_maximised: bool) -> tuple[Float
     return columns[has], scale_of(values[has], maximise=is_maximised).model(values[has])
 
 
-def _limits(observations: Observations, *, groups: Ints, theta: Floats) -> tuple[tuple[TailScale, Chain], ...]:
+def _limits(observations: Observations, *, layout: Layout) -> tuple[tuple[TailScale, Chain], ...]:
     found = []
     for values in observations.constraints.T:
         scale = TailScale.of(values, maximise=False)
-        chain = Chain.fit([(observations.columns, scale.model(values))], groups=groups, theta=theta)
+        chain = Chain.fit([(observations.columns, scale.model(values))], layout=layout)
         found.append((scale, chain.believing(observations.pending)))
     return tuple(found)

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from bench.samplers.axes import Axis, Candidates, Floats
-from bench.samplers.breeding import children, grid, uniform
-from bench.samplers.features import Encoder
+from bench.samplers.breeding import children, grid, looked_at, uniform
+from bench.samplers.features import Encoder, Layout
 
 # Spaces of at most so many points are gone through whole; of others this many points are bred and drawn.
 _LISTED = 20_000
 _BRED, _DRAWN = 1_200, 600
+# Of a whole space, this many are looked at for each proposal: half are those most like this many of the best.
+_LOOKED_AT, _MOST_NEARBY = 8_000, 30
 # Integers of at most so many values count as choices that other axes may repeat.
 _MOST_CHOICES = 64
 
@@ -34,12 +37,8 @@ class Parameters:
         object.__setattr__(self, "encoder", Encoder(axes))
 
     @property
-    def groups(self) -> Any:
-        return self.encoder.groups
-
-    @property
-    def is_axis(self) -> tuple[bool, ...]:
-        return self.encoder.is_axis
+    def layout(self) -> Layout:
+        return self.encoder.layout
 
     def columns(self, trials: Sequence[FrozenTrial]) -> Floats:
         """Features of trials, shape (n, c)."""
@@ -58,7 +57,9 @@ class Parameters:
             points = self._snapped(np.vstack([drawn, bred]))
         known = self._points(tried)
         points = _new(points, known)
-        return Candidates(columns=self.encoder(points), exact={}, params=_Named(self, points))
+        columns = self.encoder(points)
+        rows = looked_at(random, columns, self.columns(parents[:_MOST_NEARBY]), _LOOKED_AT)
+        return Candidates(columns=columns[rows], exact={}, params=_Named(self, points[rows]))
 
     def params(self, point: Floats) -> dict[str, Any]:
         """What Optuna calls a point; axes that do not apply are left out."""
@@ -150,18 +151,22 @@ def _value(distribution: BaseDistribution, place: float) -> Any:
 
 
 def _new(points: Floats, known: Floats) -> Floats:
-    """The distinct rows of `points` that are not among `known`."""
+    """The distinct rows of `points` that are none of `known`; what a trial did not ask for makes no difference."""
+    is_new = np.zeros(len(points), dtype=bool)
+    is_new[np.unique(_keys(points), return_index=True)[1]] = True
+    applies = ~np.isnan(known)
+    for pattern in np.unique(applies, axis=0):
+        taken = _keys(known[(applies == pattern).all(axis=1)][:, pattern])
+        is_new &= ~np.isin(_keys(points[:, pattern]), taken)
+    return points[is_new]
 
-    def keys(rows: Floats) -> list[bytes]:
-        return [row.tobytes() for row in np.round(np.nan_to_num(rows, nan=-1.0), 9) + 0.0]
 
-    taken: set[bytes] = set(keys(known))
-    kept: list[int] = []
-    for i, key in enumerate(keys(points)):
-        if key not in taken:
-            taken.add(key)
-            kept.append(i)
-    return points[kept]
+def _keys(rows: Floats) -> npt.NDArray[np.void]:
+    """One item a row, equal where rows are."""
+    rounded = np.ascontiguousarray(np.round(np.nan_to_num(rows, nan=-1.0), 9) + 0.0)
+    if not rounded.shape[1]:
+        return np.zeros(len(rows), dtype="V1")
+    return rounded.view(np.dtype((np.void, rounded.shape[1] * rounded.itemsize)))[:, 0]
 
 
 def merged(trials: Collection[FrozenTrial]) -> dict[str, BaseDistribution]:

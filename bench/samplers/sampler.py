@@ -21,7 +21,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from bench import pareto
-from bench.samplers.axes import Candidates, Floats, Ints
+from bench.samplers.axes import Candidates, Floats
+from bench.samplers.features import Layout
 from bench.samplers.model import Model
 from bench.samplers.observations import EarlierTask, Observations
 from bench.samplers.parameters import Parameters, merged
@@ -35,22 +36,13 @@ _MOST_PARENTS = 60
 # Candidates that are looked at closely before giving up, the most promising first.
 _MOST_CHECKED = 200
 
-# Prior medians of the inverse squared length scales: of all axes together, and of each set of tallies or known column,
-# which are in standard deviations.
-_AXES = 2.5
-_OTHERS = 0.1
-
 
 class Source(Protocol):
     """What the sampler needs to know of a space."""
 
     @property
-    def groups(self) -> Ints:
-        """The group of each feature, shape (c,), from 0."""
-
-    @property
-    def is_axis(self) -> tuple[bool, ...]:
-        """Of each group, whether it is one choice of the space."""
+    def layout(self) -> Layout:
+        """Of the features."""
 
     def columns(self, trials: Sequence[FrozenTrial]) -> Floats:
         """Features of trials, shape (n, c)."""
@@ -161,9 +153,7 @@ class ModelSampler(BaseSampler):
             constraints=_constraints(told),
             earlier=() if known is None else known.earlier_tasks(),
         )
-        is_axis = np.array(source.is_axis)
-        theta = np.where(is_axis, _AXES / max(1, is_axis.sum()), _OTHERS)
-        return Model.fit(observations, groups=source.groups, theta=theta).gain(candidates)
+        return Model.fit(observations, layout=source.layout).gain(candidates)
 
 
 def _maximise(directions: Sequence[StudyDirection]) -> tuple[bool, ...]:

@@ -14,6 +14,9 @@ from scipy.special import ndtr
 
 from bench.samplers.axes import Floats
 
+# Of the mean distance of the better half from the median: where distances of the worse half begin to bend.
+_REACH = 2.0
+
 
 class Scale(Protocol):
     """Between values as they are told, values as they are modelled, and volume."""
@@ -72,7 +75,7 @@ class TailScale:
     Attributes:
         sign: -1 where more is better.
         knee: the median, turned so that less is better.
-        reach: the mean distance of the better half from the median, where the logarithm begins to bend.
+        reach: the distance from the median at which the logarithm has bent by half.
         centre, spread: of the bent values.
     """
 
@@ -87,7 +90,7 @@ class TailScale:
         sign = -1.0 if maximise else 1.0
         turned = sign * values
         knee = float(np.median(turned))
-        reach = 2.0 * float(np.abs(turned[turned <= knee] - knee).mean()) or 1.0
+        reach = _REACH * float(np.abs(turned[turned <= knee] - knee).mean()) or 1.0
         bare = cls(sign=sign, knee=knee, reach=reach)
         bent = bare.model(values)
         return cls(sign=sign, knee=knee, reach=reach, centre=float(bent.mean()), spread=float(bent.std()) or 1.0)

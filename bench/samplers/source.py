@@ -17,8 +17,9 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from bench.samplers.axes import Axis, Candidates, Floats, Ints
-from bench.samplers.features import Encoder, known_columns
+from bench.samplers.axes import Axis, Candidates, Floats
+from bench.samplers.breeding import looked_at
+from bench.samplers.features import Encoder, Layout, known_columns
 from bench.samplers.observations import EarlierTask
 from bench.space import (
     Architecture,
@@ -36,6 +37,8 @@ from bench.space import (
 
 # Spaces of at most so many points are listed; it takes a fraction of a millisecond a point, once.
 LISTED = 20_000
+# Of a list, this many networks are looked at for each proposal: half are those most like this many of the best.
+_LOOKED_AT, _MOST_NEARBY = 8_000, 30
 # Candidates that are bred and drawn in a larger space.
 _BRED, _DRAWN = 500, 100
 
@@ -72,13 +75,9 @@ class SpaceSource:
         self._earlier: list[EarlierTask] = []
 
     @property
-    def groups(self) -> Ints:
-        groups = self._view.encoder.groups
-        return np.r_[groups, groups[-1] + 1 + np.arange(self._num_known)] if len(groups) else groups
-
-    @property
-    def is_axis(self) -> tuple[bool, ...]:
-        return self._view.encoder.is_axis + (False,) * self._num_known
+    def layout(self) -> Layout:
+        layout = self._view.encoder.layout
+        return layout.with_known(len(self._listing.known_names)) if self._listing else layout
 
     def took(self, number: int, architecture: Architecture) -> None:
         """Trial `number` of Optuna's tries an architecture, which is not proposed again."""
@@ -116,7 +115,7 @@ class SpaceSource:
         self, random: np.random.Generator, *, tried: Sequence[FrozenTrial], parents: Sequence[FrozenTrial]
     ) -> Candidates:
         if self._listing is not None:
-            return self._listed_candidates(self._listing)
+            return self._listed_candidates(self._listing, random, self._columns([each.params for each in parents]))
         known = {self._view.key(trial.params) for trial in tried}
         found: dict[tuple[int, ...], Chosen] = {}
         for i in range(_DRAWN + _BRED):
@@ -144,10 +143,6 @@ class SpaceSource:
     def is_of_search(self, trial: FrozenTrial) -> bool:
         return trial.number in self._is_tried
 
-    @property
-    def _num_known(self) -> int:
-        return len(self._listing.known_names) if self._listing else 0
-
     def _columns(self, chosen: Sequence[Chosen]) -> Floats:
         listing = self._listing
         if listing is None:
@@ -171,8 +166,9 @@ class SpaceSource:
     def _composed(self, chosen: Chosen) -> Architecture:
         return compose(self._space, lambda decision: int(chosen[decision.name]))
 
-    def _listed_candidates(self, listing: Listing) -> Candidates:
+    def _listed_candidates(self, listing: Listing, random: np.random.Generator, parents: Floats) -> Candidates:
         rows = np.array([i for i, name in enumerate(listing.ids) if name not in self._taken], dtype=np.int64)
+        rows = rows[looked_at(random, listing.columns[rows], parents[:_MOST_NEARBY], _LOOKED_AT)]
         return Candidates(
             columns=listing.columns[rows],
             exact={objective: listing.known[rows, column] for objective, column in self._exact.items()},

@@ -183,8 +183,23 @@ class Proposer:
             self._optuna.sampler.get_trial_generation(self._optuna, self._trial(trial.number))
         return self._accept(number, trial, architecture, source)
 
-    def tell(self, number: int, values: Sequence[float] | None, *, rung: int = 0) -> None:
-        """The values of a trial at a rung, or None when it failed; those of the first come first."""
+    def tell(
+        self,
+        number: int,
+        values: Sequence[float] | None,
+        *,
+        rung: int = 0,
+        constraints: Mapping[str, float] | None = None,
+    ) -> None:
+        """The values of a trial at a rung, or None when it failed; those of the first come first.
+
+        Args:
+            constraints: with the values of the first rung: by name, 0 or less where one is met.
+        """
+        if rung == 0 and constraints:
+            trial = Trial(self._optuna, self._trial(self._asked[number])._trial_id)
+            for name, value in constraints.items():
+                trial.set_constraint(name, value)
         if rung > 0 and values is not None:
             if self._source is not None:
                 self._source.scored(self._asked[number], rung, values)
@@ -199,6 +214,8 @@ class Proposer:
         architecture: Architecture,
         state: Mapping[str, Any],
         values: Sequence[float] | None,
+        *,
+        constraints: Mapping[str, float] | None = None,
     ) -> None:
         """Takes in a trial of an earlier run, in order of number; `values` None leaves it untold."""
         trial = create_trial(
@@ -209,9 +226,22 @@ class Proposer:
                 name: json_to_distribution(json.dumps(text)) for name, text in state["distributions"].items()
             },
             system_attrs=dict(state["system_attrs"]),
+            constraints=None if constraints is None else dict(constraints),
         )
         self._note(number, len(self._optuna.get_trials(deepcopy=False)), architecture)
         self._optuna.add_trial(trial)
+
+    def learn(self, architectures: Sequence[Architecture], values: Sequence[Sequence[float]]) -> None:
+        """Takes in what another search of the same space found, on another device or with other pictures.
+
+        Only `model` makes use of it, and the less the less alike the two turn out to be. Each call is a search of its
+        own; what is most like this one comes last.
+
+        Args:
+            values: one an objective, NaN where it has no such value.
+        """
+        if self._source is not None:
+            self._source.learn(architectures, values)
 
     def _ask(self) -> tuple[Trial, Architecture]:
         with warnings.catch_warnings():

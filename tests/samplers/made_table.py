@@ -1,6 +1,6 @@
-"""A made table of networks: every combination of seven choices with accuracy and cost, as a search would find them.
+"""A made table of networks: every combination of six choices with an accuracy and a cost, as a search would find them.
 
-Five blocks, each skipped, narrow, wide or wide with a large kernel, then a head and a resolution. Cost multiplies and
+Four blocks, each skipped, narrow, wide or wide with a large kernel, then a head and a resolution. Cost multiplies and
 adds as operations do; accuracy saturates in the effective size of a network, which depends on where the operations are,
 loses where a block after a skip is large, breaks down where nearly everything is skipped, and has a part that follows
 from nothing, as seeds give it. Made by this script alone, from fixed numbers.
@@ -14,13 +14,13 @@ from optuna.samplers import BaseSampler
 
 from bench import pareto
 
-CHOICES = {**{f"block{i}": ("skip", "narrow", "wide", "large") for i in range(5)}, "head": (0, 1, 2), "side": (0, 1, 2)}
+CHOICES = {**{f"block{i}": ("skip", "narrow", "wide", "large") for i in range(4)}, "head": (0, 1, 2), "side": (0, 1, 2)}
 MAXIMISE = (True, False)
 
 _WORK = np.array([0.05, 1.0, 2.4, 4.1])
 _USE = np.array([0.0, 1.0, 1.7, 2.1])
-_PLACE_WORK = np.array([1.0, 1.4, 1.7, 1.2, 0.8])
-_PLACE_USE = np.array([0.6, 0.9, 1.5, 1.3, 0.7])
+_PLACE_WORK = np.array([1.0, 1.6, 1.3, 0.8])
+_PLACE_USE = np.array([0.7, 1.1, 1.6, 0.8])
 
 
 class MadeTable:
@@ -34,13 +34,13 @@ class MadeTable:
     def __init__(self) -> None:
         sizes = [len(options) for options in CHOICES.values()]
         places = np.indices(sizes).reshape(len(sizes), -1).T
-        blocks, head, side = places[:, :5], places[:, 5], places[:, 6]
+        blocks, head, side = places[:, :4], places[:, 4], places[:, 5]
         cost = (_WORK[blocks] @ _PLACE_WORK + 0.8 * head + 0.5) * (1.0 + 0.45 * side) ** 2
         use = _USE[blocks] @ _PLACE_USE + 0.5 * head
         waste = ((blocks[:, :-1] == 0) & (blocks[:, 1:] == 3)).sum(axis=1)
         skipped = (blocks == 0).sum(axis=1)
         accuracy = 55.0 + 22.0 * (1.0 - np.exp(-use / 4.0)) + 2.5 * np.sqrt(side) - 1.5 * waste
-        accuracy = np.where(skipped >= 4, 10.0 + 3.0 * side, accuracy)
+        accuracy = np.where(skipped >= 3, 10.0 + 3.0 * side, accuracy)
         accuracy = accuracy + 0.15 * np.random.default_rng(20261123).standard_normal(len(places))
         self.values = np.column_stack([accuracy, cost])
         options = list(CHOICES.values())

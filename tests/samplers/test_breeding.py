@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.samplers.axes import Axis
-from bench.samplers.breeding import children, grid, uniform
+from bench.samplers.breeding import children, grid, looked_at, uniform
 
 AXES = (
     Axis(name="word", values=("a", "b", "c"), is_ordered=False),
@@ -46,3 +46,17 @@ def test_a_cross_takes_from_both_parents() -> None:
 
 def test_no_parents_no_children() -> None:
     assert children(np.random.default_rng(0), AXES, np.zeros((0, 4)), 5).shape == (0, 4)
+
+
+def test_of_many_those_near_the_best_are_looked_at_and_some_others() -> None:
+    random = np.random.default_rng(0)
+    columns = random.random((1000, 3))
+    parents = np.array([[0.1, 0.1, 0.1], [0.9, 0.9, 0.9]])
+    rows = looked_at(random, columns, parents, 200)
+    assert len(set(rows.tolist())) == 200
+    apart = np.sqrt(((columns[:, None] - parents) ** 2).sum(axis=2).min(axis=1))
+    nearest = np.argsort(apart)[:100]
+    assert set(nearest.tolist()) <= set(rows.tolist())
+    assert apart[rows].max() > 0.9 * apart.max()
+    assert len(looked_at(random, columns, parents, 5000)) == 1000
+    assert len(looked_at(random, columns, parents[:0], 50)) == 50

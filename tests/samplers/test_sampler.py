@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.trial import Trial, TrialState
 
 from bench.samplers import ModelSampler
@@ -34,6 +36,26 @@ def study_of(seed: int = 0, **options: Any) -> optuna.Study:
 
 def tell(study: optuna.Study, trial: Trial, params: dict[str, Any]) -> None:
     study.tell(trial, values(params))
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 1000), in_flight=st.integers(1, 4))
+def test_nothing_is_proposed_twice_while_there_is_something_else(seed: int, in_flight: int) -> None:
+    study = study_of(seed, num_starts=5)
+    seen, running = set(), []
+    for number in range(30):
+        trial = study.ask()
+        params = suggest(trial)
+        seen.add(tuple(sorted(params.items())))
+        running.append((trial, params))
+        if len(running) == in_flight:
+            first, found = running.pop(0)
+            if number % 6 == 5:
+                study.tell(first, state=TrialState.FAIL)
+            else:
+                tell(study, first, found)
+    # Before any trial had a kernel nobody knew of that question, and the answer to it was drawn.
+    assert len(seen) >= 29
 
 
 def run(study: optuna.Study, number: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from scripted import accuracy, latency_ms
 
 from bench.errors import SpaceError
 from bench.networks.cost import cost_quantities
-from bench.space import Space, estimate_valid, load_space
+from bench.space import Space, estimate_valid, every, load_space
 from bench.study.objectives import parse_objectives
 from bench.study.proposer import Proposal, Proposer, SpaceExhausted, reference_points
 
@@ -136,3 +136,58 @@ def test_reference_points_that_break_a_rule_are_named_with_it() -> None:
     assert "fastvit_t8" in tried
     assert "macs_g <= 1.5" in " ".join(left_out["fastvit_sa12"])
     assert not left_out.keys() & tried.keys()
+
+
+def test_scores_of_higher_rungs_move_the_model() -> None:
+    first, second = proposer_of("model", seed=2), proposer_of("model", seed=2)
+    found = propose_all(first, range(12))
+    assert propose_all(second, range(12)) == found
+    for number, proposal in enumerate(found):
+        if number % 7 != 3:  # it did not fail
+            told = accuracy(proposal.architecture, 0)
+            first.tell(number, (told + 0.1, latency_ms(proposal.architecture)), rung=1)
+            second.tell(number, (0.9 - told, latency_ms(proposal.architecture)), rung=1)
+    assert propose_all(first, range(12, 18)) != propose_all(second, range(12, 18))
+
+
+def test_what_was_learned_elsewhere_moves_the_first_proposals_of_the_model() -> None:
+    space = load_space("smoke")
+    networks = list(every(space, cost_quantities))
+    plain, taught = proposer_of("model", seed=3), proposer_of("model", seed=3)
+    taught.learn(networks, [(0.2 + 5 * cost_quantities(network)["params_m"], float("nan")) for network in networks])
+    for proposer in (plain, taught):
+        propose_all(proposer, range(6))
+    sizes = [
+        [cost_quantities(proposal.architecture)["params_m"] for proposal in propose_all(proposer, range(6, 14))]
+        for proposer in (plain, taught)
+    ]
+    assert sizes[0] != sizes[1]
+
+
+def test_constraints_that_are_told_are_heeded_and_restored() -> None:
+    before = proposer_of("model", seed=1, budget=40)
+    limit = 5.0
+    told: dict[int, tuple[float, float]] = {}
+    found: list[Proposal] = []
+
+    def step(proposer: Proposer, number: int) -> Proposal:
+        proposal = proposer.propose(number)
+        told[number] = values(proposal)
+        proposer.tell(number, told[number], constraints={"latency": told[number][1] - limit})
+        return proposal
+
+    for number in range(24):
+        found.append(step(before, number))
+    share = [told[number][1] <= limit for number in range(24)]
+    assert sum(share[12:]) > sum(share[:12])
+    after = proposer_of("model", seed=1, budget=40)
+    for number, proposal in enumerate(found):
+        state = json.loads(json.dumps(dict(proposal.state)))
+        after.restore(
+            number,
+            proposal.architecture,
+            state,
+            told[number],
+            constraints={"latency": told[number][1] - limit},
+        )
+    assert step(before, 24) == step(after, 24)
