@@ -2,7 +2,7 @@
 
 The table on the screen and the chart behind it, each on a page that was just opened; a new trial from its commit to the
 page, and for how long an update keeps the page from answering; the lines of the parallel coordinates; the CPU of the
-whole browser while nothing happens.
+whole browser while nothing happens, with the page and with an empty one.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def timed_page(url: str, db: Path, plan: Plan, *, begin: int) -> dict[str, Any]:
                 "page_idle_cpu_share": _idle_share(found),
             }
             result["lines_2000_ms"] = _paint_ms(found, 2000)
+            found.page.goto("about:blank")
+            result["blank_idle_cpu_share"] = _idle_share(found)
         browser.close()
     return result
 
