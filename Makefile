@@ -52,11 +52,12 @@ format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model, scores without and with little training, remote runners, the dashboard (about three hours)
+benchmark: $(READY) ## a search against a plain loop, whether latencies can be believed, the latency model, scores without and with little training, proposals, remote runners, the dashboard (about three hours)
 	$(BIN)/python -m tests.benchmarks.search_speed
 	$(BIN)/python -m tests.benchmarks.latency_trust
 	$(BIN)/python -m tests.benchmarks.latency_model --measure 120 --out results/latency_model.json
 	$(BIN)/python -m tests.benchmarks.proxy_value --limit 2700
+	$(BIN)/python -m tests.benchmarks.proposal_time
 	$(BIN)/python -m tests.benchmarks.remote_overhead
 	$(BIN)/python -m tests.benchmarks.hub_load
 	$(BIN)/python -m tests.benchmarks.dashboard
