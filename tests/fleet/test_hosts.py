@@ -139,6 +139,7 @@ def test_full_sessions_agree_within_their_noise(hosts: Hosts) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 @pytest.mark.timeout(1800)
 def test_a_search_times_on_both_hosts(hosts: Hosts) -> None:
     config = write_quick(hosts.folder, QUICK + "execution: {concurrency: 1}\n")
