@@ -52,7 +52,7 @@ class RunnerState:
         """Why it does not do now what waits for it, in words; None: it does, or never will."""
         if self.is_away:
             return f"last seen {ago(self.last_seen_s)}"
-        return "draining: it takes no further jobs" if self.status == "draining" else None
+        return f"draining until `bench runners resume {self.name}`" if self.status == "draining" else None
 
     @property
     def why_unusable(self) -> str | None:

@@ -18,7 +18,7 @@ def test_a_runner_is_away_when_it_was_not_seen_for_a_minute() -> None:
 
 def test_one_that_drains_is_waited_for() -> None:
     draining = replace(READY, status="draining")
-    assert draining.why_waiting == "draining: it takes no further jobs"
+    assert draining.why_waiting == "draining until `bench runners resume pi5`"
     assert draining.why_unusable is None
 
 

@@ -537,7 +537,7 @@ def test_a_runner_that_drains_is_waited_for_and_told_once(place: Place) -> None:
         place.client.set_runner("pi5", "drain")
         session, remote = place.begin(study)
         drive(session, lambda: bool(place.heard("waiting")))
-        assert session.snapshot()["waiting"] == {"pi5": "draining: it takes no further jobs"}
+        assert session.snapshot()["waiting"] == {"pi5": "draining until `bench runners resume pi5`"}
         place.client.set_runner("pi5", "resume")
         assert finish(session, remote).status == "complete"
     assert [data["is_new"] for data in place.heard("waiting")].count(True) == 1
