@@ -17,6 +17,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import Architecture, Space, load_space
 from bench.store import Store, StudyRecord
 from bench.study.config import StudyConfig
+from bench.study.constraints import rules_of
 from bench.study.evaluation import EvaluationJob
 from bench.study.jobs import Job
 from bench.study.objectives import is_timed, study_objectives
@@ -48,7 +49,7 @@ def config_of(**settings: Any) -> StudyConfig:
 def add_study(
     store: Store, config: StudyConfig, *, name: str = "scripted", space: Space | None = None, **fields: Any
 ) -> StudyRecord:
-    space = space or load_space(config.space).with_rules(config.rules)
+    space = space or load_space(config.space).with_rules(rules_of(config))
     objectives = study_objectives(config)
     decided = {
         "config": config.to_dict(),
@@ -82,7 +83,7 @@ def session_of(
         store,
         study,
         config,
-        load_space(config.space).with_rules(config.rules),
+        load_space(config.space).with_rules(rules_of(config)),
         folder,
         concurrency=concurrency,
         threads=1,

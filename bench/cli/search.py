@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Flag -> setting, where the names differ; the rest are settings of the study by their own names.
 _SETTINGS = {
     "rule": "rules",
-    "objectives": "objectives",
+    "constraint": "constraints",
     "data": "data.source",
     "classes": "data.classes",
     "per_class": "data.per_class",
@@ -26,6 +26,8 @@ _SETTINGS = {
     "proxy": "proxy.kind",
     "images": "proxy.images",
     "rungs": "proxy.rungs",
+    "retrain_seeds": "retrain.seeds",
+    "retrain_images": "retrain.images",
     "batch_size": "proxy.batch_size",
     "learning_rate": "proxy.learning_rate",
     "runtime": "timing.runtime",
@@ -52,7 +54,22 @@ _SETTINGS = {
 @click.option(
     "--objectives",
     metavar="A,B",
-    help="accuracy (or whatever --proxy scores by) and costs: latency, params, macs, size [default: accuracy,latency].",
+    help="accuracy (or whatever --proxy scores by) and costs: latency, latency:RUNNER, params, macs, size "
+    "[default: accuracy,latency].",
+)
+@click.option(
+    "--constraint",
+    multiple=True,
+    metavar="BOUND",
+    help="A bound of an objective or a known quantity, such as 'latency_ms<=12' or 'artifact_mb<=8'; repeatable. "
+    "Networks that break it are kept off the front, and the sampler models where they lie.",
+)
+@click.option(
+    "--warm-start",
+    multiple=True,
+    metavar="STUDY[@DATABASE]",
+    help="Learn from an earlier study of the same space, on another device or other pictures; repeatable, the one most "
+    "like this search last.",
 )
 @click.option("--sampler", help="Who proposes: model, tpe, nsga2, random [default: model].")
 @click.option("--seed", type=int, help="Seed of everything random [default: 0].")
@@ -76,6 +93,14 @@ _SETTINGS = {
 )
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
+@click.option(
+    "--retrain-seeds",
+    type=int,
+    help="Fresh seeds that the front is trained again with at the end [default: 1 from 16 candidates on, 2 from 48, 3 "
+    "from 100].",
+)
+@click.option("--retrain-images", type=int, help="Pictures seen by these trainings [default: as the top rung].")
+@click.option("--no-retrain", is_flag=True, default=None, help="End with the provisional front.")
 @click.option("--batch-size", type=int, help="Pictures in a training step [default: 32].")
 @click.option("--learning-rate", type=float, help="Peak learning rate [default: 0.005].")
 @click.option(
@@ -130,6 +155,10 @@ def search(
     from bench.study import search as study_search
 
     given = {_SETTINGS.get(key, key): value for key, value in flags.items() if value is not None and value != ()}
+    if given.pop("no_retrain", False):
+        if "retrain.seeds" in given:
+            raise ConfigError("--no-retrain beside --retrain-seeds; one of them decides; leave the other out")
+        given["retrain.seeds"] = 0
     if "runner" in given:
         names = given.pop("runner")
         given |= {"timing.runner": names[0], "timing.runners": () if len(names) == 1 else names}

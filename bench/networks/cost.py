@@ -18,6 +18,9 @@ from bench.networks.operators import LAYERS, Form
 if TYPE_CHECKING:
     from bench.space import Architecture
 
+# float32.
+_BYTES_A_NUMBER = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -71,6 +74,10 @@ def costs(
 
 
 def cost_quantities(architecture: Architecture) -> Mapping[str, float]:
-    """The quantities that rules of a space can name: `params_m` and `macs_g` of the deploy form."""
+    """The quantities that rules of a space can name, of the deploy form: `params_m`, `macs_g`, `peak_memory_mb`."""
     deploy = costs(architecture)
-    return {"params_m": deploy.params / 1e6, "macs_g": deploy.macs / 1e9}
+    return {
+        "params_m": deploy.params / 1e6,
+        "macs_g": deploy.macs / 1e9,
+        "peak_memory_mb": deploy.peak_activations * _BYTES_A_NUMBER / 1e6,
+    }

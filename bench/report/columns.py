@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from bench.pareto import Floats
 from bench.report.figure_names import FigureName, further_names, objective_names
 from bench.report.views import top_rung
-from bench.store import Changes, ScoreBlock, StudyRecord, TimingBlock, TrialBlock, latency_figure, score_figure
+from bench.store import (
+    Changes,
+    RetrainingBlock,
+    ScoreBlock,
+    StudyRecord,
+    TimingBlock,
+    TrialBlock,
+    latency_figure,
+    score_figure,
+)
 
 if TYPE_CHECKING:
     from bench.store.blocks import Moments
@@ -41,6 +50,9 @@ _NUMBERS: dict[str, tuple[str, float]] = {
     "first_s": ("float64", np.nan),
     "known_s": ("float64", np.nan),
     "changed": ("int64", 0),
+    "retrained": ("int16", 0),
+    "retrained_well": ("int16", 0),
+    "retrained_sum": ("float64", 0.0),
 }
 _OF_LATENCY = ("low", "high", "ratio")
 
@@ -110,6 +122,12 @@ class StudyColumns:
         """The values of a figure, NaN where it is not known; the score is that at each trial's highest rung."""
         return self.column("accuracy" if name == self.score else f"figure {name}")
 
+    def retrained_means(self) -> Floats:
+        """Scores of the trials that were trained again, mean over the seeds that succeeded; NaN where there is none."""
+        num = self.column("retrained_well")
+        means: Floats = np.where(num > 0, self.column("retrained_sum") / np.maximum(num, 1), np.nan)
+        return means
+
     def points(self) -> Floats:
         """Shape (n, m): the objectives, the score at the top rung; NaN where one is not known, or the trial failed and
         has no score therefore.
@@ -134,6 +152,8 @@ class StudyColumns:
         touched = [self._take_trials(found, changes.sequence) for found in changes.trials()]
         for scores in changes.scores():
             self._take_scores(scores)
+        for again in changes.retrainings():
+            self._take_retrainings(again)
         for timings in changes.timings():
             self._take_timings(timings)
         self.sequence, self.last_event_at = changes.sequence, changes.last_event_at
@@ -179,6 +199,14 @@ class StudyColumns:
         is_higher = rungs[ascending] > columns["rung"][rows[ascending]]
         places = ascending[is_higher]
         columns["rung"][rows[places]], columns["accuracy"][rows[places]] = rungs[places], accuracies[places]
+
+    def _take_retrainings(self, found: RetrainingBlock) -> None:
+        rows, columns = self._rows_of(found.trial_id), self._columns
+        scores = np.array([np.nan if score is None else score for score in found.accuracy])
+        is_well = ~np.isnan(scores)
+        np.add.at(columns["retrained"], rows, 1)
+        np.add.at(columns["retrained_well"], rows[is_well], 1)
+        np.add.at(columns["retrained_sum"], rows[is_well], scores[is_well])
 
     def _take_timings(self, found: TimingBlock) -> None:
         rows, seconds, runners = self._rows_of(found.trial_id), self._seconds(found.created_at), np.array(found.runner)

@@ -79,7 +79,7 @@ def search_differences(first: StudyRecord, second: StudyRecord) -> tuple[str, ..
 
 
 def _space(study: StudyRecord) -> str:
-    return " ".join((study.space_name, *(study.config.get("rules") or ())))
+    return " ".join((study.space_name, *(study.config.get("rules") or ()), *(study.config.get("constraints") or ())))
 
 
 def _of_settings(first: StudyRecord, second: StudyRecord, part: str, names: tuple[str, ...]) -> tuple[str, ...]:

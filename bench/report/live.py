@@ -25,7 +25,8 @@ class RunningStudy(Protocol):
 
     def snapshot(self) -> Mapping[str, Any]:
         """`name`, `done`, `budget`, `failed`, `objectives`, `front` (number and values), `hypervolume`, `reference`,
-        `seconds`, `seconds_left` (None while unknown), `jobs` (number, rung and state of what runs), `away` (runner,
+        `seconds`, `seconds_left` (None while unknown), `jobs` (number, rung and state of what runs; rung None:
+        the front is trained again), `again` (trainings of it to come), `away` (runner,
         numbers and state of what registered runners time) and `waiting` (why, by runner)."""
 
 
@@ -114,7 +115,10 @@ def _screen(view: Mapping[str, Any], log: list[str]) -> Group:
         front.add_column(name, justify="right" if place else "left")
     for number, values in view["front"][-12:]:
         front.add_row(f"#{number}", *(f"{value:.4g}" for value in values))
-    jobs = [Text(f"  #{number} to rung {rung} {state}") for number, rung, state in view["jobs"]]
+    jobs = [
+        Text(f"  #{number} {'with a fresh seed' if rung is None else f'to rung {rung}'} {state}")
+        for number, rung, state in view["jobs"]
+    ]
     jobs += [Text(f"  {_numbers(numbers)} on {runner}: {state}") for runner, numbers, state in view["away"]]
     jobs += [Text(f"  {_waiting(runner, reason)}", style="yellow") for runner, reason in view["waiting"].items()]
     return Group(Text(_headline(view)), front, Text("running"), *jobs, *(Text(line, style="dim") for line in log))
@@ -133,7 +137,9 @@ def _headline(view: Mapping[str, Any]) -> str:
 def _counts(view: Mapping[str, Any]) -> str:
     away = len({number for _, numbers, _ in view["away"] for number in numbers})
     sent = f", {away} sent" if away else ""
-    return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running{sent}, {view['failed']} failed"
+    new = view["budget"] - view["done"]
+    again = f", {view['again']} trainings of the front to come" if view.get("again") and not new else ""
+    return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running{sent}, {view['failed']} failed{again}"
 
 
 def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
@@ -163,6 +169,14 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
             if ZERO_COST in data:
                 return f"#{number} has zero-cost score {data[ZERO_COST]:.4f} (no accuracy: nothing was trained)"
             return f"#{number} has accuracy {data['accuracy']:.4f} at rung {data['rung']}"
+        case "retraining":
+            return f"#{number} is on the front and trained again, seed {data['seed']}"
+        case "retrained":
+            return f"#{number} has accuracy {data['accuracy']:.4f} with seed {data['seed']}"
+        case "retraining_failed":
+            return f"#{number} failed with seed {data['seed']}: {data['reason']}"
+        case "turned_away":
+            return f"#{number} is not trained: it {data['reason']}"
         case "failed":
             return f"#{number} failed: {data['reason']}"
         case "finished":

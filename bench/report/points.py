@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from bench import pareto
 from bench.pareto import Floats
 from bench.report.columns import STATUSES, StudyColumns
-from bench.report.feasible import broken, figure_rules
+from bench.report.feasible import limits_of
 from bench.report.history import FrontHistory
+from bench.report.retrained import final_front, num_seeds
 from bench.store import Changes, StudyRecord
 
-# What a trial is to the front; `infeasible` breaks a rule of the study by what was measured, `early` saw fewer pictures
+# What a trial is to the front; `infeasible` breaks a rule or constraint of the study, `early` saw fewer pictures
 # than the front did, `incomplete` lacks a figure.
 KINDS = ("front", "dominated", "infeasible", "early", "incomplete", "failed")
 FRONT, DOMINATED, INFEASIBLE, EARLY, INCOMPLETE, FAILED = range(len(KINDS))
@@ -61,17 +62,19 @@ class StudyPoints:
     Attributes:
         columns: of its trials.
         front: rows of the front, the cheapest by the second objective first.
+        is_final: whether it has been trained again (bench/report/retrained.py).
     """
 
     def __init__(self, study: StudyRecord) -> None:
         self.columns = StudyColumns(study)
         self.front: tuple[int, ...] = ()
+        self.is_final = False
         self._corner = _corner(study)
         self._history = FrontHistory(self.columns.maximise, self._corner)
         self._seen: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._values: Floats = np.empty((0, len(self.columns.objectives)))
         self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
-        self._rules = figure_rules(study.config.get("rules") or ())
+        self._limits = limits_of(study.config)
         self._broken: list[str | None] = []
 
     def apply(self, changes: Changes) -> NDArray[np.int64]:
@@ -177,11 +180,12 @@ class StudyPoints:
     def _look_at_rules(self, touched: NDArray[np.int64]) -> None:
         columns = self.columns
         self._broken += [None] * (len(columns) - len(self._broken))
-        if not self._rules:
+        if not self._limits:
             return
         figures = {name: columns.figure(name) for name in columns.costs}
+        figures[columns.score] = columns.column("top_accuracy")
         for row in touched.tolist():
-            self._broken[row] = broken(self._rules, {name: float(values[row]) for name, values in figures.items()})
+            self._broken[row] = self._limits.broken({name: float(values[row]) for name, values in figures.items()})
 
     def _follow(self, touched: NDArray[np.int64]) -> None:
         """Adds points that became known to the front; where a known one changed, the history is made anew."""
@@ -209,8 +213,19 @@ class StudyPoints:
         self._seen, self._values = seen, values
         self._mask = np.zeros(len(values), dtype=bool)
         self._mask[self._history.rows] = True
+        final = final_front(
+            values,
+            columns.retrained_means(),
+            columns.column("retrained").astype(np.int64),
+            is_provisional=self._mask,
+            seeds=num_seeds(columns.study.config),
+            maximise=columns.maximise,
+        )
+        self._mask = self._mask if final is None else final
+        self.is_final = final is not None
         cheapest = values[:, 1] if values.shape[1] > 1 else values[:, 0]
-        self.front = tuple(int(row) for row in sorted(self._history.rows, key=lambda row: (cheapest[row], row)))
+        rows = np.flatnonzero(self._mask).tolist()
+        self.front = tuple(sorted(rows, key=lambda row: (cheapest[row], row)))
 
 
 def _corner(study: StudyRecord) -> tuple[float, ...] | None:

@@ -54,6 +54,8 @@ def study_data(view: StudyView) -> dict[str, Any]:
         "hypervolume_reference": dict(view.study.hypervolume_reference),
         "counts": view.counts,
         "front": [trial.number for trial in view.front],
+        "is_final": view.is_final,
+        "fell_out": [trial.number for trial in view.trials if trial.is_provisional and not trial.is_front],
         "trials": [
             {
                 "number": trial.number,
@@ -68,6 +70,8 @@ def study_data(view: StudyView) -> dict[str, Any]:
                 "latency": dict(trial.latency),
                 "latencies": {name: dict(found) for name, found in trial.latencies.items()},
                 "is_front": trial.is_front,
+                "is_provisional": trial.is_provisional,
+                "retrained": None if trial.retrained is None else trial.retrained.to_dict(),
                 "architecture": dict(trial.architecture),
             }
             for trial in view.trials

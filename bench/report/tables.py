@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.report.figure_names import figure_name, seen_words
+from bench.report.retrained import num_seeds
 from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
 
@@ -40,7 +41,44 @@ def front_table(view: StudyView) -> str:
     if view.hypervolume is not None:
         corner = ", ".join(f"{name} {value:.4g}" for name, value in view.study.hypervolume_reference.items())
         title += f"\nhypervolume {view.hypervolume:.5g} against {corner}"
-    return f"{title}\n\n{table(heading, rows)}\n{_verdicts(view)}"
+    return f"{title}\n{_standing(view)}\n\n{table(heading, rows)}\n{_retrained(view)}{_verdicts(view)}"
+
+
+def _standing(view: StudyView) -> str:
+    """Whether the front is final, and why it is not."""
+    if not view.is_final:
+        return "provisional front: not trained again with fresh seeds (bench search --retrain-seeds 3)"
+    images = max(trial.retrained.images_seen for trial in view.trials if trial.retrained)
+    fallen = sum(trial.is_provisional and not trial.is_front for trial in view.trials)
+    seeds = num_seeds(view.study.config)
+    return (
+        f"final front: trained again with {seeds} fresh seed{'s' if seeds > 1 else ''} at {images:,} pictures; {fallen} "
+        "of the provisional front fell out"
+    )
+
+
+def _retrained(view: StudyView) -> str:
+    """The scores of those that were trained again, the final front first; empty where none was."""
+    trials = [trial for trial in view.trials if trial.is_provisional and trial.retrained is not None]
+    if not view.is_final or not trials:
+        return ""
+    rows = [_retrained_row(trial) for trial in sorted(trials, key=lambda trial: not trial.is_front)]
+    return "\n" + table(("trained again", "mean", "95 % interval", "in the search", "seeds", ""), rows) + "\n"
+
+
+def _retrained_row(trial: TrialView) -> Row:
+    found = trial.retrained
+    assert found is not None
+    interval = "-" if found.interval is None else f"[{found.interval[0]:.4f}, {found.interval[1]:.4f}]"
+    failed = f"; {len(found.reasons)} failed: {found.reasons[0]}" if found.reasons else ""
+    return (
+        f"#{trial.number} {trial.name or trial.architecture_id}",
+        f"{found.mean:.4f}" if found.scores else "-",
+        interval,
+        "-" if trial.rung is None else f"{trial.accuracy[trial.rung]:.4f}",
+        str(len(found.scores)),
+        f"{'front' if trial.is_front else 'fell out'}{failed}",
+    )
 
 
 def _off_front(trial: TrialView) -> str:

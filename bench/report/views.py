@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from bench import pareto
-from bench.report.feasible import broken, figure_rules
+from bench.report.feasible import limits_of
 from bench.report.likeness import differences_in
+from bench.report.retrained import Retrained, final_front, num_seeds
 from bench.store import (
     BASELINES,
     MeasurementRecord,
+    RetrainingRecord,
     ScoreRecord,
     Store,
     StudyRecord,
@@ -46,8 +50,10 @@ class TrialView:
         latencies: by objective name the summary of each measurement, with `MeasurementRecord.latency` and its verdict;
             in the order of the study's runners, without those that have not timed it.
         stage_seconds: where its time went.
-        infeasible: the rule of the study that its measured figures break, or None.
-        is_front: whether it reached the top rung, keeps the rules, and no other such trial dominates it.
+        infeasible: the rule or constraint of the study that its figures break, or None.
+        is_provisional: whether it reached the top rung, is feasible, and no other such trial dominates it.
+        retrained: what came of training it again; None where it was not.
+        is_front: whether it is on the study's front: the provisional one until all of that has been trained again.
     """
 
     number: int
@@ -65,6 +71,8 @@ class TrialView:
     latencies: Mapping[str, Mapping[str, Any]]
     stage_seconds: Mapping[str, float]
     infeasible: str | None
+    is_provisional: bool
+    retrained: Retrained | None
     is_front: bool
 
     @property
@@ -88,6 +96,8 @@ class StudyView:
     maximise: tuple[bool, ...]
     top_rung: int
     hypervolume: float | None
+    is_final: bool
+    """Whether its front has been trained again; before that it is provisional."""
 
     @property
     def front(self) -> tuple[TrialView, ...]:
@@ -133,19 +143,39 @@ def study_view(store: Store, name: str) -> StudyView:
             timed.setdefault(found.trial_id, {})[found.runner] = found
     records = store.trials(study.id)
     top = top_rung(study.config)
-    views = [_trial(record, scores.get(record.id, []), timed.get(record.id, {}), study) for record in records]
-    rules = figure_rules(study.config.get("rules") or ())
-    views = [replace(view, infeasible=broken(rules, view.figures)) for view in views]
+    again: dict[int, list[RetrainingRecord]] = {}
+    for each in store.study_retrainings(study.id):
+        again.setdefault(each.trial_id, []).append(each)
+    views = [
+        _trial(record, scores.get(record.id, []), timed.get(record.id, {}), again.get(record.id, []), study)
+        for record in records
+    ]
+    limits = limits_of(study.config)
+    views = [replace(view, infeasible=limits.broken(_told(view, top))) for view in views]
     unknown = (math.nan,) * len(objectives)
     points = [unknown if view.infeasible else point(view, objectives, top) for view in views]
     mask = pareto.front(points, maximise=maximise)
+    told = [view.retrained for view in views]
+    final = final_front(
+        np.array(points, dtype=np.float64).reshape(-1, len(objectives)),
+        np.array([math.nan if found is None else found.mean for found in told]),
+        np.array([0 if found is None else len(found.scores) + len(found.reasons) for found in told], dtype=np.int64),
+        is_provisional=mask,
+        seeds=num_seeds(study.config),
+        maximise=maximise,
+    )
+    front = mask if final is None else final
     corner = [study.hypervolume_reference.get(name, math.nan) for name in objectives]
     return StudyView(
         study=study,
-        trials=tuple(replace(view, is_front=bool(on_front)) for view, on_front in zip(views, mask, strict=True)),
+        trials=tuple(
+            replace(view, is_provisional=bool(was), is_front=bool(on))
+            for view, was, on in zip(views, mask, front, strict=True)
+        ),
         objectives=objectives,
         maximise=maximise,
         top_rung=top,
+        is_final=final is not None,
         hypervolume=None if math.isnan(sum(corner)) else pareto.hypervolume(points, corner, maximise=maximise),
     )
 
@@ -173,6 +203,11 @@ def point(trial: TrialView, objectives: tuple[str, ...], rung: int) -> tuple[flo
     return tuple(figures.get(name, math.nan) for name in objectives)
 
 
+def _told(trial: TrialView, rung: int) -> dict[str, float]:
+    """What constraints read: figures, and the score of the top rung."""
+    return {**trial.figures, trial.score_name: trial.accuracy.get(rung, math.nan)}
+
+
 def stage_seconds(view: StudyView) -> dict[str, float]:
     """Where the time of all trials went, summed, in order of first appearance."""
     total: dict[str, float] = {}
@@ -196,7 +231,11 @@ def best_trial(view: StudyView) -> TrialView | None:
 
 
 def _trial(
-    record: TrialRecord, scores: list[ScoreRecord], timed: Mapping[str, MeasurementRecord], study: StudyRecord
+    record: TrialRecord,
+    scores: list[ScoreRecord],
+    timed: Mapping[str, MeasurementRecord],
+    again: list[RetrainingRecord],
+    study: StudyRecord,
 ) -> TrialView:
     runners = study.runners
     latencies = {
@@ -226,5 +265,17 @@ def _trial(
         latencies=latencies,
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
         infeasible=None,
+        is_provisional=False,
+        retrained=_retrained(again),
         is_front=False,
+    )
+
+
+def _retrained(again: list[RetrainingRecord]) -> Retrained | None:
+    if not again:
+        return None
+    return Retrained(
+        scores=tuple(found.accuracy for found in again if found.accuracy is not None),
+        reasons=tuple(found.reason or "" for found in again if found.accuracy is None),
+        images_seen=max(int(found.fidelity["images_seen"]) for found in again),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,7 +51,8 @@ class Model:
         chains: dict[int, Chain] = {}
         volumes, corner = [], []
         for i, is_maximised in enumerate(observations.maximise):
-            scale = scale_of(scores[0, :, i], maximise=is_maximised)
+            first = scores[0, :, i]
+            scale = scale_of(first[~np.isnan(first)], maximise=is_maximised)
             if i in observations.exact:
                 told = scale.model(np.r_[observations.scores[0, :, i], observations.exact[i]])
             else:
@@ -86,11 +87,15 @@ class Model:
             reference.append(max(float(self.reference[i]), float(worst[0])))
             shortfalls.append(partial(scale.shortfall, mean=mean, deviation=deviation))
         gain = expected_improvement(shortfalls, self.front, np.array(reference))
-        for scale, chain in self.limits:
-            mean, deviation = chain.predict(candidates.columns)
-            level = float(scale.model(np.zeros(1))[0])
-            gain = gain * ndtr((level - mean) / np.maximum(deviation, 1e-9))
-        return gain * self.trouble.chance_of_value(candidates.columns)
+        chance = _chance_to_meet(self.limits, candidates.columns)
+        return gain * chance * self.trouble.chance_of_value(candidates.columns)
+
+
+def chance_to_meet(observations: Observations, columns: Floats, *, layout: Layout) -> Floats:
+    """The chance of points (n, c) to meet all constraints, which are all that is known of them yet, shape (n,)."""
+    observations = observations.best_first()
+    trouble = Trouble.of(observations, layout=layout)
+    return _chance_to_meet(_limits(observations, layout=layout), columns) * trouble.chance_of_value(columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +149,15 @@ def _earlier(columns: Floats, values: Floats, is_maximised: bool) -> tuple[Float
     if not has.any():
         return columns[has], values[has]
     return columns[has], scale_of(values[has], maximise=is_maximised).model(values[has])
+
+
+def _chance_to_meet(limits: Sequence[tuple[TailScale, Chain]], columns: Floats) -> Floats:
+    chance = np.ones(len(columns))
+    for scale, chain in limits:
+        mean, deviation = chain.predict(columns)
+        level = float(scale.model(np.zeros(1))[0])
+        chance = chance * ndtr((level - mean) / np.maximum(deviation, 1e-9))
+    return chance
 
 
 def _limits(observations: Observations, *, layout: Layout) -> tuple[tuple[TailScale, Chain], ...]:

@@ -31,7 +31,7 @@ class Observations:
     Attributes:
         columns: features of the points with a score, shape (n, c).
         scores: their values by rung, the lowest first, shape (rungs, n, m); NaN where a point has not reached a rung.
-            All have the first.
+            All have the first, but for trials that were not tried further because they break a constraint.
         maximise: one flag an objective.
         exact: of objectives that are known without trying, the values at `pending`, by number of the objective.
         pending: features of points that are being tried, shape (p, c).

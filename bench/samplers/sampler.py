@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from bench import pareto
 from bench.samplers.axes import Candidates, Floats
 from bench.samplers.features import Layout
-from bench.samplers.model import Model
+from bench.samplers.model import Model, chance_to_meet
 from bench.samplers.observations import EarlierTask, Observations
 from bench.samplers.parameters import Parameters, merged
 
@@ -67,6 +67,9 @@ class DescribedSource(Source, Protocol):
 
     def later_scores(self, trials: Sequence[FrozenTrial]) -> Floats:
         """Scores above the first rung, shape (rungs - 1, n, m), NaN where there is none."""
+
+    def is_open(self, trials: Sequence[FrozenTrial]) -> pareto.Mask:
+        """Which of the told values stand for nothing, shape (n, m): those of trials that break a constraint."""
 
     def earlier_tasks(self) -> tuple[EarlierTask, ...]:
         """What is known of the same space from elsewhere."""
@@ -120,7 +123,7 @@ class ModelSampler(BaseSampler):
         if len(trials) < self._num_starts or not complete:
             promise = _loneliness(self._random, candidates.columns, source.columns(trials))
         else:
-            promise = self._gain(study, source, trials, candidates)
+            promise = self._promise(self._observations(study, source, trials), source.layout, candidates)
         # Equal ones are not taken in the order in which they are listed.
         order = np.lexsort((self._random.random(len(candidates)), -promise))
         for index in order[:_MOST_CHECKED].tolist():
@@ -137,13 +140,21 @@ class ModelSampler(BaseSampler):
     def _is_tried(self, trial: FrozenTrial) -> bool:
         return self._source is None or self._source.is_of_search(trial)
 
-    def _gain(self, study: Study, source: Source, trials: Sequence[FrozenTrial], candidates: Candidates) -> Floats:
+    def _promise(self, observations: Observations, layout: Layout, candidates: Candidates) -> Floats:
+        """What trying each candidate is expected to bring; while nothing has met the constraints, whether it will."""
+        if np.isnan(observations.scores[0]).all(axis=0).any():
+            return chance_to_meet(observations, candidates.columns, layout=layout)
+        return Model.fit(observations, layout=layout).gain(candidates)
+
+    def _observations(self, study: Study, source: Source, trials: Sequence[FrozenTrial]) -> Observations:
         told = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         pending = [trial for trial in trials if trial.state == TrialState.RUNNING]
         failed = [trial for trial in trials if trial.state == TrialState.FAIL]
         scores = _values(told, study.directions)[None]
         known = self._source
-        observations = Observations(
+        if known is not None:
+            scores[0][known.is_open(told)] = np.nan
+        return Observations(
             columns=source.columns(told),
             scores=scores if known is None else np.concatenate([scores, known.later_scores(told)]),
             maximise=_maximise(study.directions),
@@ -153,7 +164,6 @@ class ModelSampler(BaseSampler):
             constraints=_constraints(told),
             earlier=() if known is None else known.earlier_tasks(),
         )
-        return Model.fit(observations, layout=source.layout).gain(candidates)
 
 
 def _maximise(directions: Sequence[StudyDirection]) -> tuple[bool, ...]:

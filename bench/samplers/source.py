@@ -17,6 +17,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from bench.pareto import Mask
 from bench.samplers.axes import Axis, Candidates, Floats
 from bench.samplers.breeding import looked_at
 from bench.samplers.features import Encoder, Layout, known_columns
@@ -71,6 +72,7 @@ class SpaceSource:
         self._exact = {i: names.index(name) for i, name in enumerate(objectives) if name in names and name in exact}
         self._taken: dict[str, None] = {}
         self._is_tried: set[int] = set()
+        self._open: dict[int, tuple[int, ...]] = {}
         self._later: dict[int, dict[int, tuple[float, ...]]] = {}
         self._earlier: list[EarlierTask] = []
 
@@ -83,6 +85,10 @@ class SpaceSource:
         """Trial `number` of Optuna's tries an architecture, which is not proposed again."""
         self._is_tried.add(number)
         self._taken[architecture.id] = None
+
+    def left_open(self, number: int, objectives: Sequence[int]) -> None:
+        """What trial `number` was told in these objectives, by their numbers, stands for nothing: it was not tried."""
+        self._open[number] = tuple(objectives)
 
     def scored(self, number: int, rung: int, values: Sequence[float]) -> None:
         """Values of trial `number` at a rung above the first."""
@@ -136,6 +142,12 @@ class SpaceSource:
         nothing = (np.nan,) * self._num_objectives
         found = [[scores.get(trial.number, nothing) for trial in trials] for _, scores in sorted(self._later.items())]
         return np.array(found, dtype=np.float64).reshape(len(found), len(trials), self._num_objectives)
+
+    def is_open(self, trials: Sequence[FrozenTrial]) -> Mask:
+        found = np.zeros((len(trials), self._num_objectives), dtype=bool)
+        for row, trial in enumerate(trials):
+            found[row, list(self._open.get(trial.number, ()))] = True
+        return found
 
     def earlier_tasks(self) -> tuple[EarlierTask, ...]:
         return tuple(self._earlier)

@@ -17,6 +17,7 @@ QUANTITIES: Mapping[str, str] = MappingProxyType(
     {
         "params_m": "parameters of the deploy form, in millions",
         "macs_g": "multiply-accumulates of the deploy form, in billions",
+        "peak_memory_mb": "input and output of the layer where they are largest, in float32, in megabytes",
         "latency_ms": "the lowest latency that is likely on the calibrated runner of a search, in milliseconds",
     }
 )

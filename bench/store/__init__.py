@@ -1,6 +1,6 @@
 """The store: studies, trials, scores, measurements and the fleet in one SQL database (SQLite, or PostgreSQL by URL)."""
 
-from bench.store.blocks import ScoreBlock, TimingBlock, TrialBlock
+from bench.store.blocks import RetrainingBlock, ScoreBlock, TimingBlock, TrialBlock
 from bench.store.changes import Changes
 from bench.store.database import Store
 from bench.store.fleet import EnrolmentError, FleetStore, KeyReusedError, StaleFenceError, UnknownError, open_fleet
@@ -33,6 +33,7 @@ from bench.store.records import (
     Json,
     MeasurementRecord,
     ReportRecord,
+    RetrainingRecord,
     ScoreRecord,
     StudyRecord,
     StudyStatus,
@@ -68,6 +69,8 @@ __all__ = [
     "NotThereError",
     "Reader",
     "ReportRecord",
+    "RetrainingBlock",
+    "RetrainingRecord",
     "RunnerRecord",
     "RunnerStatus",
     "ScoreBlock",

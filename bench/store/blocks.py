@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, String, Text, cast, select, type_c
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bench.store.records import Json
-from bench.store.tables import MeasurementRow, ScoreRow, TrialRow
+from bench.store.tables import MeasurementRow, RetrainingRow, ScoreRow, TrialRow
 
 if TYPE_CHECKING:
     # Not when the store is opened: that takes longer than most commands need.
@@ -116,6 +116,24 @@ class ScoreBlock(Block):
             images_seen=[int(found or 0) for found in images_seen],
             created_at=_moments(created_at),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingBlock(Block):
+    """Retrainings of trials; columns as in `RetrainingRecord`."""
+
+    trial_id: Sequence[int]
+    accuracy: Sequence[float | None]
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        columns: tuple[Any, ...] = (RetrainingRow.trial_id, RetrainingRow.accuracy)
+        return select(*columns)
+
+    @classmethod
+    def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
+        trial_id, accuracy = columns
+        return cls(trial_id=trial_id, accuracy=accuracy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

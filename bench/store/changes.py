@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.store import queries
-from bench.store.blocks import AnyBlock, ScoreBlock, TimingBlock, TrialBlock, of_study, read_blocks
+from bench.store.blocks import AnyBlock, RetrainingBlock, ScoreBlock, TimingBlock, TrialBlock, of_study, read_blocks
 from bench.store.records import Json, StudyRecord
 from bench.store.sessions import Sessions
-from bench.store.tables import EventRow, MeasurementRow, ScoreRow, StudyRow, TrialRow
+from bench.store.tables import EventRow, MeasurementRow, RetrainingRow, ScoreRow, StudyRow, TrialRow
 
 # Trials by their ids in one statement; above this many in all, everything is read again instead.
 _IDS = 500
@@ -58,6 +58,10 @@ class Changes:
     def scores(self) -> Iterator[ScoreBlock]:
         """All scores of the trials given, in no order."""
         return self._blocks(ScoreBlock, ScoreRow.trial_id)
+
+    def retrainings(self) -> Iterator[RetrainingBlock]:
+        """All retrainings of the trials given, by seed for each trial."""
+        return self._blocks(RetrainingBlock, RetrainingRow.trial_id, order=RetrainingRow.seed)
 
     def timings(self) -> Iterator[TimingBlock]:
         """All measurements of the trials given, oldest first for each trial."""

@@ -37,6 +37,7 @@ from bench.store.records import (
     TrialRecord,
     TrialStatus,
 )
+from bench.store.retrainings import EVENT_KIND, RetrainingStore
 from bench.store.tables import ArtifactRow, Base, EventRow, MeasurementRow, ReportRow, ScoreRow, StudyRow, TrialRow
 from bench.store.transitions import (
     FINISHED_STUDY,
@@ -61,12 +62,13 @@ EVENT_KINDS = (
     "score",
     "artifact",
     "measurement",
+    EVENT_KIND,
 )
 # Names stand in commands, file names and STUDY/NUMBER.
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Store(Reader):
+class Store(RetrainingStore, Reader):
     """One open database; safe from several processes and threads, but not across a fork."""
 
     def __init__(

@@ -16,6 +16,7 @@ from bench.store.records import (
     EventRecord,
     MeasurementRecord,
     ReportRecord,
+    RetrainingRecord,
     ScoreRecord,
     StudyRecord,
     TrialRecord,
@@ -26,6 +27,7 @@ from bench.store.tables import (
     EventRow,
     MeasurementRow,
     ReportRow,
+    RetrainingRow,
     ScoreRow,
     StudyRow,
     TrialRow,
@@ -40,6 +42,7 @@ Record = TypeVar(
     ArtifactRecord,
     MeasurementRecord,
     ReportRecord,
+    RetrainingRecord,
     EventRecord,
     TokenRecord,
     RunnerRecord,
@@ -167,6 +170,13 @@ def scores(session: Session, *, study_id: int, trial_id: int | None = None) -> t
         query = query.where(ScoreRow.trial_id == trial_id)
     rows = session.scalars(query.order_by(TrialRow.number, ScoreRow.rung))
     return tuple(to_record(ScoreRecord, row) for row in rows)
+
+
+def retrainings(session: Session, study_id: int) -> tuple[RetrainingRecord, ...]:
+    """Retrainings of a study's trials, by trial and seed."""
+    query = select(RetrainingRow).join(TrialRow, TrialRow.id == RetrainingRow.trial_id)
+    rows = session.scalars(query.where(TrialRow.study_id == study_id).order_by(TrialRow.number, RetrainingRow.seed))
+    return tuple(to_record(RetrainingRecord, row) for row in rows)
 
 
 def artifacts(session: Session, trial_id: int) -> tuple[ArtifactRecord, ...]:

@@ -9,6 +9,7 @@ from bench.store.records import (
     EventRecord,
     MeasurementRecord,
     ReportRecord,
+    RetrainingRecord,
     ScoreRecord,
     StudyRecord,
     TrialRecord,
@@ -63,6 +64,11 @@ class Reader(ChangesReader):
         """Scores of all trials of a study, by trial number and rung."""
         with self._reading() as session:
             return queries.scores(session, study_id=queries.study_row(session, study_id).id)
+
+    def study_retrainings(self, study_id: int) -> tuple[RetrainingRecord, ...]:
+        """What came of training the front of a study again, by trial number and seed."""
+        with self._reading() as session:
+            return queries.retrainings(session, queries.study_row(session, study_id).id)
 
     def artifacts(self, trial_id: int) -> tuple[ArtifactRecord, ...]:
         """Artifacts of a trial, oldest first."""

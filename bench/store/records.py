@@ -129,6 +129,21 @@ class ScoreRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingRecord:
+    """Score of a trial of the front that was trained again, after the search and with a seed of its own."""
+
+    id: int
+    trial_id: int
+    seed: int
+    accuracy: float | None
+    """None where it failed, which is data too."""
+    reason: str | None
+    fidelity: Json
+    seconds: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRecord:
     """One exported file of a trial."""
 

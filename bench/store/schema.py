@@ -18,7 +18,7 @@ from bench.store.location import Location
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "bench_0005"
+HEAD = "bench_0006"
 # Marks our revisions, so that another program that uses Alembic is not taken for a newer version of this one.
 PREFIX = "bench_"
 _VERSION_TABLE = "alembic_version"

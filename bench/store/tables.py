@@ -103,6 +103,20 @@ class ScoreRow(Base):
     created_at: Mapped[datetime]
 
 
+class RetrainingRow(Base):
+    __tablename__ = "retrainings"
+    __table_args__ = (UniqueConstraint("trial_id", "seed"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    accuracy: Mapped[float | None]
+    reason: Mapped[str | None]
+    fidelity: Mapped[Json]
+    seconds: Mapped[float]
+    created_at: Mapped[datetime]
+
+
 class ArtifactRow(Base):
     __tablename__ = "artifacts"
 

@@ -17,7 +17,7 @@ from bench.networks.cost import costs
 from bench.space import NetworkList, list_networks, parse_space, shipped_spaces
 from bench.store import BASELINES, Reader, Store, StudyRecord
 from bench.study import search
-from bench.study.config import StudyConfig
+from bench.study.config import RetrainConfig, StudyConfig
 from bench.study.evaluation import proxy_resolution
 from bench.study.preparation import Progress
 from bench.study.provenance import refuse_other_machine
@@ -102,6 +102,9 @@ def _config(config: StudyConfig, space: NetworkList, study: StudyRecord) -> Stud
         config,
         space=space.name,
         rules=(),
+        constraints=(),
+        warm_start=(),
+        retrain=RetrainConfig(seeds=0),
         sampler="random",
         try_reference_points=True,
         proxy=replace(config.proxy, rungs=1),

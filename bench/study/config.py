@@ -63,6 +63,20 @@ class ProxyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainConfig:
+    """How the front is trained again when the search is over (bench/study/retraining.py).
+
+    Attributes:
+        seeds: fresh ones; 0 leaves the front provisional. None: none below 16 candidates, then one, two from 48 and
+            three from 100 on.
+        images: pictures seen; None: as many as at the proxy's top rung, and never fewer.
+    """
+
+    seeds: int | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimingConfig:
     """Where and how candidates are timed; without a runtime, the usual one of each runner.
 
@@ -118,7 +132,10 @@ class StudyConfig:
         space: name or path of the space.
         budget: distinct architectures to try.
         rules: added to the space's own.
-        objectives: names; accuracy (which stands for the score, whatever it is) and at least one cost.
+        objectives: names; accuracy (which stands for the score, whatever it is) and at least one cost. `latency:NAME`
+            is the latency on one runner, which is timed on if `timing` names no other.
+        constraints: bounds of figures, such as `latency_ms <= 12` (bench/study/constraints.py).
+        warm_start: earlier studies of the same space, `STUDY` or `STUDY@DATABASE`, the one most like this one last.
         max_failures: failed trials in a row that stop the study.
     """
 
@@ -126,12 +143,15 @@ class StudyConfig:
     budget: int = 24
     rules: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("accuracy", "latency_ms")
+    constraints: tuple[str, ...] = ()
+    warm_start: tuple[str, ...] = ()
     sampler: Literal["model", "tpe", "nsga2", "random"] = "model"
     seed: int = 0
     try_reference_points: bool = True
     max_failures: int = 10
     data: DataConfig = field(default_factory=DataConfig)
     proxy: ProxyConfig = field(default_factory=ProxyConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
 
@@ -167,7 +187,7 @@ def load_config(path: Path) -> StudyConfig:
 
 
 def override(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
-    """The settings with those of `flags` (dotted names, such as `proxy.images`) in their place, rules added to theirs.
+    """The settings with those of `flags` (dotted names, such as `proxy.images`) in their place, what may repeat added.
 
     Raises:
         ConfigError: as for a file with these settings.
@@ -175,8 +195,8 @@ def override(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
     tree = config.to_dict()
     for name, value in flags.items():
         section, _, key = name.rpartition(".")
-        if key == "rules":
-            value = (*config.rules, *value)
+        if key in ("rules", "constraints", "warm_start"):
+            value = (*getattr(config, key), *value)
         (tree[section] if section else tree)[key] = value
     return StudyConfig.from_dict(tree)
 
@@ -197,6 +217,8 @@ def checked(config: StudyConfig) -> StudyConfig:
         "data.val_per_class": (config.data.val_per_class, 1),
         "proxy.images": (config.proxy.images, config.proxy.batch_size),
         "proxy.rungs": (config.proxy.rungs, 1),
+        "retrain.seeds": (config.retrain.seeds, 0),
+        "retrain.images": (config.retrain.images, config.proxy.images),
         "proxy.batch_size": (config.proxy.batch_size, 2),
         "timing.threads": (config.timing.threads, 1),
         "timing.restarts": (config.timing.restarts, 1),
@@ -226,9 +248,25 @@ def checked(config: StudyConfig) -> StudyConfig:
     for name, (found, least, below, usual) in between.items():
         if not least <= found < below:
             raise ConfigError(f"{name} is {found}; it must lie between {least:.0f} and {below:.0f}; {usual:g} is usual")
-    return replace(
-        config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)), timing=_checked_timing(config.timing)
-    )
+    timing = _checked_timing(_with_named(config.timing, _named_runners(config.objectives)))
+    config = replace(config, proxy=replace(config.proxy, rungs=_num_rungs(config.proxy)), timing=timing)
+    return _constrained(config)
+
+
+def _constrained(config: StudyConfig) -> StudyConfig:
+    """The same with its constraints by their full names."""
+    if config.warm_start and config.sampler != "model":
+        raise ConfigError(
+            f"warm_start beside sampler {config.sampler!r}; only 'model' learns from earlier studies; leave one out"
+        )
+    if not config.constraints:
+        return config
+    # Not above: workers read settings too, and import no database for them.
+    from bench.study.constraints import checked_constraints
+    from bench.study.objectives import study_objectives
+
+    found = checked_constraints(config.constraints, objectives=study_objectives(config), runners=config.timing.names)
+    return replace(config, constraints=found)
 
 
 def _untrained(config: StudyConfig) -> StudyConfig:
@@ -254,6 +292,17 @@ def _untrained(config: StudyConfig) -> StudyConfig:
             f"{ZERO_COST_IMAGES} generated pictures; leave it out, or train"
         )
     return replace(config, proxy=fixed)
+
+
+def _named_runners(objectives: tuple[str, ...]) -> tuple[str, ...]:
+    """The runners that objectives name, as `latency:pixel8` does."""
+    parts = (name.partition(":") for name in objectives)
+    return tuple(dict.fromkeys(runner for word, _, runner in parts if runner and word in ("latency", "latency_ms")))
+
+
+def _with_named(timing: TimingConfig, named: tuple[str, ...]) -> TimingConfig:
+    """The same on the runners that objectives name, where the settings name no other than the usual one."""
+    return replace(timing, runners=named) if named and timing.names == (TimingConfig().runner,) else timing
 
 
 def _checked_timing(timing: TimingConfig) -> TimingConfig:

@@ -46,6 +46,7 @@ class EvaluationJob:
         device: "cpu" or "cuda".
         cache_folder: where packed pictures lie.
         standards: what a zero-cost score is told by; None where candidates are trained.
+        seed: of a training of the front, after the search, which keeps no weights; None: the study's own.
     """
 
     number: int
@@ -59,6 +60,7 @@ class EvaluationJob:
     device: str
     cache_folder: str
     standards: Standards | None = None
+    seed: int | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -144,8 +146,8 @@ def study_data(
     )
 
 
-def training_config(config: StudyConfig, images: int) -> TrainingConfig:
-    """How the study's candidates are trained when the top rung sees `images` pictures."""
+def training_config(config: StudyConfig, images: int, *, seed: int | None = None) -> TrainingConfig:
+    """How the study's candidates are trained when the top rung sees `images` pictures; `seed` in place of its own."""
     proxy = config.proxy
     return TrainingConfig(
         images=images,
@@ -155,7 +157,7 @@ def training_config(config: StudyConfig, images: int) -> TrainingConfig:
         label_smoothing=proxy.label_smoothing,
         ema_decay=proxy.ema_decay,
         augmentation=proxy.augmentation,
-        seed=config.seed,
+        seed=config.seed if seed is None else seed,
     )
 
 
@@ -164,12 +166,13 @@ def _train(job: EvaluationJob, config: StudyConfig, architecture: Architecture) 
     folder = Path(job.folder)
     begin = time.perf_counter()
     side = proxy_resolution(int(architecture.settings["input_resolution"]))
+    recipe = training_config(config, job.rungs[-1], seed=job.seed)
     with shared(cpu_lock_folder()) as waited:
         data = study_data(config, side, Path(job.cache_folder))
         training = Training(
-            build(architecture, num_classes=len(data.classes), seed=config.seed, resolution=side),
+            build(architecture, num_classes=len(data.classes), seed=recipe.seed, resolution=side),
             data,
-            config=training_config(config, job.rungs[-1]),
+            config=recipe,
             device=job.device,
             step_guard=lambda: shared(cpu_lock_folder()),
         )
@@ -222,6 +225,8 @@ def _look(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -
 def _keep(training: Training, job: EvaluationJob, folder: Path) -> str | None:
     """Weights at the top, a checkpoint below it; the checkpoint of the rung before is no longer needed."""
     path = None
+    if job.seed is not None:
+        return path
     if job.rung == len(job.rungs) - 1:
         file = weights_path(folder, job.number)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -58,25 +58,32 @@ def parse_objectives(
     """Objectives by name or short name, the score first.
 
     Args:
-        names: of the user; accuracy stands for whatever the study scores by.
+        names: of the user; accuracy stands for whatever the study scores by, `latency:NAME` is that on one runner.
         runners: where candidates are timed; with several, latency is one objective a runner.
         score: of `SCORES`: what candidates are scored by.
 
     Raises:
         ConfigError: an unknown or repeated name, the score missing, or nothing beside it.
     """
-    found = []
+    found: list[Objective] = []
     for name in names:
-        full = ALIASES.get(name, name)
-        if full not in OBJECTIVES:
-            known = [*OBJECTIVES, *ALIASES]
+        word, _, runner = name.partition(":")
+        full = ALIASES.get(word, word)
+        if full not in OBJECTIVES or (runner and full != LATENCY):
+            known = [*OBJECTIVES, *ALIASES, f"{LATENCY}:RUNNER"]
             raise ConfigError(f"unknown objective {name!r}; known: {', '.join(known)}{nearest(name, known)}")
+        if runner and runners and runner not in runners:
+            raise ConfigError(
+                f"objective {name!r}; the study is timed on {', '.join(runners)}; add --runner {runner}, or name one "
+                "of these"
+            )
         if full in SCORES and full not in (ACCURACY, score):
             raise ConfigError(
                 f"objective {name!r}; a study that trains its candidates scores them by accuracy; name that, or add "
                 "--proxy zero-cost"
             )
-        found.append(OBJECTIVES[score if full in SCORES else full])
+        objective = OBJECTIVES[score if full in SCORES else full]
+        found += _on_each(objective, (runner,) if runner else runners, runners)
     if len(set(found)) < len(found):
         raise ConfigError(f"objectives {', '.join(names)} repeat one; each may stand once; remove the second")
     if OBJECTIVES[score] not in found or len(found) < 2:
@@ -84,8 +91,18 @@ def parse_objectives(
             f"objectives {', '.join(names) or 'none'}; a search needs {score} and at least one cost "
             f"({', '.join(name for name in OBJECTIVES if name not in SCORES)}); add them"
         )
-    ordered = sorted(found, key=lambda objective: objective.name not in SCORES)
-    return tuple(each for objective in ordered for each in _on_each(objective, runners))
+    unread = set(latencies_of(runners, runners)) - {objective.name for objective in found}
+    if unread and is_timed(found):
+        raise ConfigError(
+            f"objectives {', '.join(names)} leave out {', '.join(sorted(unread))}, which is measured all the same; "
+            "name it too, or leave its runner out"
+        )
+    return tuple(sorted(found, key=lambda objective: objective.name not in SCORES))
+
+
+def latencies_of(wanted: Sequence[str], runners: Sequence[str]) -> tuple[str, ...]:
+    """Names of the latencies on some of the runners of a study."""
+    return tuple(dict.fromkeys(latency_figure(runner, runners) for runner in wanted))
 
 
 def study_objectives(config: StudyConfig) -> tuple[Objective, ...]:
@@ -109,8 +126,7 @@ def values(objectives: Sequence[Objective], figures: Mapping[str, float]) -> tup
     return tuple(float(figures.get(objective.name, math.nan)) for objective in objectives)
 
 
-def _on_each(objective: Objective, runners: Sequence[str]) -> tuple[Objective, ...]:
+def _on_each(objective: Objective, wanted: Sequence[str], runners: Sequence[str]) -> tuple[Objective, ...]:
     if objective.name != LATENCY:
         return (objective,)
-    names = dict.fromkeys(latency_figure(runner, runners) for runner in runners)
-    return tuple(replace(objective, name=name) for name in names) or (objective,)
+    return tuple(replace(objective, name=name) for name in latencies_of(wanted, runners)) or (objective,)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench import pareto
-from bench.report.feasible import broken
-from bench.space.expressions import Expression
+from bench.report.feasible import Limits
 from bench.study.objectives import Objective, directions, values
 from bench.study.plan import Candidate, Plan
 
@@ -26,10 +25,13 @@ def snapshot(session: Session, under_way: UnderWay, remote: Remote | None) -> di
     candidates = plan.candidates
     return {
         "name": session.study.name,
-        "done": sum(1 for candidate in candidates.values() if candidate.is_failed or candidate.accuracy),
+        "done": sum(candidate.is_known for candidate in candidates.values()),
         "budget": session.config.budget,
         "failed": sum(candidate.is_failed for candidate in candidates.values()),
-        "jobs": [(number, candidates[number].target, under_way.state(number)) for number in plan.running],
+        "jobs": [
+            *((number, candidates[number].target, under_way.state(number)) for number in plan.running),
+            *((number, None, under_way.state(number)) for number in session.retraining.running),
+        ],
         "away": [] if remote is None else remote.states(),
         "waiting": {} if remote is None else remote.waiting,
         "objectives": [objective.name for objective in session.objectives],
@@ -37,19 +39,22 @@ def snapshot(session: Session, under_way: UnderWay, remote: Remote | None) -> di
         "hypervolume": session.hypervolume(),
         "reference": dict(session.study.hypervolume_reference),
         "seconds": session.pace.seconds,
-        "seconds_left": session.pace.seconds_left(plan),
+        "again": session.num_again(),
+        "seconds_left": session.pace.seconds_left(plan, again=session.num_again() * session.retraining.images),
     }
 
 
 def front_of(
-    candidates: Mapping[int, Candidate], objectives: Sequence[Objective], *, top: int, rules: Sequence[Expression] = ()
+    candidates: Mapping[int, Candidate], objectives: Sequence[Objective], *, top: int, limits: Limits
 ) -> list[Point]:
-    """Number and objective values of the front of those that reached rung `top` and keep the rules, by accuracy."""
-    points = {
-        number: values(objectives, {**candidate.figures, objectives[0].name: candidate.accuracy[top]})
+    """Number and objective values of the front of those that reached rung `top` and are feasible, by accuracy."""
+    score = objectives[0].name
+    told = {
+        number: {**candidate.figures, score: candidate.accuracy[top]}
         for number, candidate in candidates.items()
-        if top in candidate.accuracy and not candidate.is_failed and broken(rules, candidate.figures) is None
+        if top in candidate.accuracy and not candidate.is_failed
     }
+    points = {number: values(objectives, found) for number, found in told.items() if limits.broken(found) is None}
     mask = pareto.front(list(points.values()), maximise=directions(objectives))
     return sorted(
         (item for item, is_front in zip(points.items(), mask, strict=True) if is_front),
@@ -92,19 +97,21 @@ class Pace:
         self.images_trained += images
         self._images_at_first_rung += images if rung == 0 else 0
 
-    def seconds_left(self, plan: Plan) -> float | None:
-        """First rungs to come at the pace of those done, and the promotions they bring; None while unknown."""
-        if plan.is_done:
+    def seconds_left(self, plan: Plan, *, again: float = 0.0) -> float | None:
+        """First rungs to come at the pace of those done, and the promotions they bring; None while unknown.
+
+        Args:
+            again: pictures that training the front again will see.
+        """
+        if plan.is_done and not again:
             return 0.0
         if not self.images_trained:
             return None
-        new = self._budget - sum(
-            1 for candidate in plan.candidates.values() if candidate.accuracy or candidate.is_failed
-        )
+        new = self._budget - sum(candidate.is_known for candidate in plan.candidates.values())
         further = sum(
             self._budget * self._share**level * (self._rungs[level] - self._rungs[level - 1])
             for level in range(1, len(self._rungs))
         )
         trained_further = self.images_trained - self._images_at_first_rung
-        left = max(0, new) * self._rungs[0] + max(0.0, further - trained_further)
-        return self.seconds / self.images_trained * left
+        left = 0.0 if plan.is_done else max(0, new) * self._rungs[0] + max(0.0, further - trained_further)
+        return self.seconds / self.images_trained * (left + again)

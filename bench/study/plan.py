@@ -1,8 +1,8 @@
 """What a study does next, as a state machine without clocks, processes or a database.
 
 `next_job` answers with a job, or with None when nothing can be started now; the results come back through `figures`,
-`timed`, `scored` and `failed`. Whoever runs the jobs and writes them down (`runner.py`) asks again after each. The same
-plan is rebuilt from the store when a study is resumed or replayed.
+`timed`, `turned_away`, `scored` and `failed`. Whoever runs the jobs and writes them down (`runner.py`) asks again after
+each. The same plan is rebuilt from the store when a study is resumed or replayed.
 
 Where latency is an objective, candidates are timed a few at a time before their training (bench/study/timing.py), one
 such batch at a time. Batches are aligned by number, so that a study taken up again makes those that it would have made.
@@ -13,62 +13,21 @@ no more than two batches are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from bench.errors import SearchError
 from bench.space import Architecture
 from bench.store import is_latency
-from bench.study import halving
-from bench.study.halving import Rung
+from bench.study.constraints import Demands
 from bench.study.objectives import Objective, directions, values
+from bench.study.planned import Candidate, PlannedJob, PlannedTiming, PlannedTraining
 from bench.study.proposer import Proposal, Proposer, SpaceExhausted, told_values
+from bench.study.standing import Standing
 
+__all__ = ["Candidate", "Plan", "PlannedJob", "PlannedTiming", "PlannedTraining"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedTraining:
-    """Train candidate `number` up to `rung`; `proposal` is set when the candidate is new."""
-
-    number: int
-    rung: int
-    architecture: Architecture
-    proposal: Proposal | None
-
-    @property
-    def proposals(self) -> Mapping[int, Proposal]:
-        """Of the candidate, if it is new."""
-        return {} if self.proposal is None else {self.number: self.proposal}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedTiming:
-    """Prepare the candidates of these numbers and time them together; `proposals` are those that are new."""
-
-    numbers: tuple[int, ...]
-    proposals: Mapping[int, Proposal]
-
-
-PlannedJob = PlannedTraining | PlannedTiming
 
 # Of batches whose latencies are measured elsewhere: one is timed, and the next waits there, so that no runner idles.
 _MOST_AWAY = 2
-
-
-@dataclass(slots=True, kw_only=True)
-class Candidate:
-    """What the plan knows of one trial."""
-
-    architecture: Architecture
-    source: str
-    figures: dict[str, float] = field(default_factory=dict)
-    accuracy: dict[int, float] = field(default_factory=dict)
-    target: int | None = None
-    """Rung that it is on its way to, whether its job has begun or not."""
-    is_timed: bool
-    """Whether its training can begin: its latency is known, or is no objective."""
-    is_running: bool = False
-    is_away: bool = False
-    """Whether it is prepared, and registered runners still time it."""
-    is_failed: bool = False
 
 
 class Plan:
@@ -84,6 +43,7 @@ class Plan:
         references: tried first, by name.
         max_failures: failures in a row that end the study.
         timing_batch: candidates that are timed together; None: latency is no objective.
+        demands: constraints; who breaks one goes no further.
     """
 
     def __init__(
@@ -98,20 +58,21 @@ class Plan:
         references: Mapping[str, Architecture],
         max_failures: int,
         timing_batch: int | None,
+        demands: Demands | None = None,
     ) -> None:
         self.candidates: dict[int, Candidate] = {}
         self.stop_reason: str | None = None
-        self._proposer, self._objectives, self._rungs = proposer, tuple(objectives), tuple(rungs)
+        self._proposer, self._objectives = proposer, tuple(objectives)
         self._score = self._objectives[0].name
-        self._reduction, self._budget, self._concurrency = reduction, budget, concurrency
+        self._demands = demands or Demands()
+        self._budget, self._concurrency = budget, concurrency
         self._references = [(f"reference:{name}", architecture) for name, architecture in references.items()]
         self._max_failures, self._failures = max_failures, 0
         self._timing_batch = timing_batch
         self._latencies = {objective.name for objective in objectives if is_latency(objective.name)}
         self._timing: set[int] = set()
         self._restarts: list[int] = []
-        self._reached: list[dict[int, tuple[float, ...]]] = [{} for _ in rungs]
-        self._promoted: list[set[int]] = [set() for _ in rungs]
+        self._standing = Standing(rungs, maximise=directions(objectives), reduction=reduction)
         self._exhausted: str | None = None
 
     @property
@@ -149,7 +110,7 @@ class Plan:
         promotion = self._promotion()
         if promotion is not None:
             number, rung = promotion
-            self._promoted[rung - 1].add(number)
+            self._standing.promoted(number, to=rung)
             self.candidates[number].target = rung
             return self._train(number)
         ready = [number for number in self._waiting() if self.candidates[number].is_timed]
@@ -177,6 +138,19 @@ class Plan:
         candidate.is_timed, candidate.is_running, candidate.is_away = True, False, False
         self._timing.discard(number)
 
+    def broken(self, number: int) -> str | None:
+        """The constraint that the costs and latencies of a candidate break, in words; None as far as can be told."""
+        return self._demands.broken(self.candidates[number].figures)
+
+    def turned_away(self, number: int) -> None:
+        """A candidate that is timed and breaks a constraint: it is not trained, and the proposer is told why."""
+        candidate = self.candidates[number]
+        candidate.target, candidate.is_turned_away = None, True
+        self._failures = 0
+        self._proposer.tell(
+            number, values(self._objectives, candidate.figures), constraints=self._demands.told(candidate.figures)
+        )
+
     def sent(self, number: int) -> None:
         """A candidate whose place is free again while registered runners time it."""
         candidate = self.candidates[number]
@@ -202,13 +176,15 @@ class Plan:
         candidate = self.candidates[number]
         candidate.accuracy[rung] = accuracy
         candidate.target, candidate.is_running = None, False
-        found = values(self._objectives, {**candidate.figures, self._score: accuracy})
+        figures = {**candidate.figures, self._score: accuracy}
+        found = values(self._objectives, figures)
         told = told_values(found)
         if told is None:
             raise SearchError(f"trial {number} ended without a value for each objective ({found}); report this")
         self._failures = 0
-        self._reached[rung][number] = told
-        self._proposer.tell(number, told, rung=rung)
+        if self._demands.broken(figures) is None:
+            self._standing.reached(number, rung, told)
+        self._proposer.tell(number, told, rung=rung, constraints=self._demands.told(figures))
 
     def failed(self, number: int, reason: str) -> None:
         """A job that ended without a score."""
@@ -218,8 +194,7 @@ class Plan:
         self._timing.discard(number)
         if 0 not in candidate.accuracy:
             self._proposer.tell(number, None)
-        for reached in self._reached:
-            reached.pop(number, None)
+        self._standing.forget(number)
         self._failures += 1
         if self._failures >= self._max_failures:
             self.stop(f"{self._failures} failed trials in a row, the last because: {reason}")
@@ -232,6 +207,7 @@ class Plan:
         figures: Mapping[str, float],
         accuracy: Mapping[int, float],
         is_failed: bool,
+        is_turned_away: bool = False,
     ) -> None:
         """Takes in a trial of an earlier run, in order of number; one without a score waits for its first training."""
         candidate = Candidate(
@@ -239,29 +215,37 @@ class Plan:
             source=proposal.source,
             figures=dict(figures),
             accuracy=dict(accuracy),
-            target=None if accuracy or is_failed else 0,
+            target=None if accuracy or is_failed or is_turned_away else 0,
             is_timed=self._latencies <= figures.keys(),
             is_failed=is_failed,
+            is_turned_away=is_turned_away,
         )
         self.candidates[number] = candidate
         points = {
             rung: values(self._objectives, {**figures, self._score: score}) for rung, score in sorted(accuracy.items())
         }
-        self._proposer.restore(number, proposal.architecture, proposal.state, points.get(0))
+        first = {self._score: accuracy[0]} if 0 in accuracy else {}
+        self._proposer.restore(
+            number,
+            proposal.architecture,
+            proposal.state,
+            values(self._objectives, figures) if is_turned_away else points.get(0),
+            constraints=self._demands.told({**figures, **first}) if first or is_turned_away else None,
+        )
         if is_failed and 0 not in points:
             self._proposer.tell(number, None)
         for rung, point in points.items():
-            if not is_failed:
-                self._reached[rung][number] = point
+            if not is_failed and self._demands.broken(figures) is None:
+                self._standing.reached(number, rung, point)
             if rung > 0:
-                self._promoted[rung - 1].add(number)
+                self._standing.promoted(number, to=rung)
                 self._proposer.tell(number, point, rung=rung)
 
     def restart(self, number: int) -> None:
         """Takes up the promotion that was under way for a restored candidate."""
         candidate = self.candidates[number]
         candidate.target = max(candidate.accuracy) + 1
-        self._promoted[candidate.target - 1].add(number)
+        self._standing.promoted(number, to=candidate.target)
         self._restarts.append(number)
 
     def _waiting(self) -> list[int]:
@@ -330,15 +314,7 @@ class Plan:
         return len(self.candidates) >= self._budget or self._exhausted is not None
 
     def _promotion(self) -> tuple[int, int] | None:
-        last_call = self._is_last_call()
-        rungs = [
-            Rung(images=images, values=reached, promoted=frozenset(promoted))
-            for images, reached, promoted in zip(self._rungs, self._reached, self._promoted, strict=True)
-        ]
-        if last_call:
-            # The front of a rung is known once nobody is on the way to it any more.
-            targets = [target for c in self.candidates.values() if (target := c.target) is not None]
-            rungs = rungs[: min(targets, default=len(rungs)) + 1]
-        return halving.next_promotion(
-            rungs, maximise=directions(self._objectives), reduction=self._reduction, is_last_call=last_call
-        )
+        if not self._is_last_call():
+            return self._standing.next_promotion()
+        targets = [target for candidate in self.candidates.values() if (target := candidate.target) is not None]
+        return self._standing.last_promotion(lowest_target=min(targets, default=None))

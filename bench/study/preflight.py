@@ -15,6 +15,7 @@ from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
 from bench.space import Architecture, CostFunction, NoneFound, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
+from bench.study.constraints import rules_of
 from bench.study.evaluation import cache_folder, proxy_resolution
 from bench.study.proposer import reference_points
 from bench.study.runner import free_bytes
@@ -60,7 +61,7 @@ def check(
     Raises:
         BenchError: saying what cannot work, what is allowed, what to do.
     """
-    space = space or load_space(config.space).with_rules(config.rules)
+    space = space or load_space(config.space).with_rules(rules_of(config))
     tried, _ = reference_points(space, costs)
     resolutions = _resolutions(space)
     largest = max([*_drawn(space, costs), *tried.values()], key=lambda found: cost_quantities(found)["macs_g"])

@@ -194,6 +194,8 @@ class Proposer:
         """The values of a trial at a rung, or None when it failed; those of the first come first.
 
         Args:
+            values: NaN where one is not known, which only a trial that breaks a constraint may leave so: it is judged
+                by its constraints alone.
             constraints: with the values of the first rung: by name, 0 or less where one is met.
         """
         if rung == 0 and constraints:
@@ -206,7 +208,7 @@ class Proposer:
         elif values is None:
             self._optuna.tell(self._asked[number], state=TrialState.FAIL)
         else:
-            self._optuna.tell(self._asked[number], list(values))
+            self._optuna.tell(self._asked[number], self._filled(self._asked[number], values))
 
     def restore(
         self,
@@ -218,9 +220,10 @@ class Proposer:
         constraints: Mapping[str, float] | None = None,
     ) -> None:
         """Takes in a trial of an earlier run, in order of number; `values` None leaves it untold."""
+        asked = len(self._optuna.get_trials(deepcopy=False))
         trial = create_trial(
             state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
-            values=None if values is None else list(values),
+            values=None if values is None else self._filled(asked, values),
             params=dict(state["params"]),
             distributions={
                 name: json_to_distribution(json.dumps(text)) for name, text in state["distributions"].items()
@@ -228,7 +231,7 @@ class Proposer:
             system_attrs=dict(state["system_attrs"]),
             constraints=None if constraints is None else dict(constraints),
         )
-        self._note(number, len(self._optuna.get_trials(deepcopy=False)), architecture)
+        self._note(number, asked, architecture)
         self._optuna.add_trial(trial)
 
     def learn(self, architectures: Sequence[Architecture], values: Sequence[Sequence[float]]) -> None:
@@ -242,6 +245,13 @@ class Proposer:
         """
         if self._source is not None:
             self._source.learn(architectures, values)
+
+    def _filled(self, asked: int, values: Sequence[float]) -> list[float]:
+        """Values as Optuna takes them: numbers. `model` is told which of them stand for nothing."""
+        unknown = [i for i, value in enumerate(values) if np.isnan(value)]
+        if unknown and self._source is not None:
+            self._source.left_open(asked, unknown)
+        return [0.0 if np.isnan(value) else float(value) for value in values]
 
     def _ask(self) -> tuple[Trial, Architecture]:
         with warnings.catch_warnings():

@@ -5,10 +5,12 @@ from __future__ import annotations
 from bench.space import Architecture, parse_space
 from bench.store import Store
 from bench.study.config import StudyConfig
+from bench.study.constraints import Demands, measured_constraints
 from bench.study.objectives import study_objectives, values
 from bench.study.proposer import Proposer
 from bench.study.screening import costs_with, stored_model
 from bench.study.stored import stored_candidates
+from bench.study.warm_start import kept_earlier
 
 
 def replay(store: Store, name: str) -> tuple[str, ...]:
@@ -27,6 +29,9 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
         budget=config.budget,
         costs=costs_with(stored_model(store, study.id)),
     )
+    for earlier in kept_earlier(store, study.id):
+        earlier.teach(proposer)
+    demands = Demands(measured_constraints(config.constraints), has_rungs=config.proxy.rungs > 1)
     trials = {trial.id: trial for trial in store.trials(study.id)}
     figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study)}
     told: set[int] = set()
@@ -47,7 +52,13 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
                 )
         elif event.kind == "score":
             known = {**figures[trial.id], objectives[0].name: event.data["accuracy"]}
-            proposer.tell(trial.number, values(objectives, known), rung=event.data["rung"])
+            proposer.tell(
+                trial.number, values(objectives, known), rung=event.data["rung"], constraints=demands.told(known)
+            )
+            told.add(trial.number)
+        elif event.kind == "trial_status" and event.data.get("to") == "stopped" and trial.number not in told:
+            known = figures[trial.id]
+            proposer.tell(trial.number, values(objectives, known), constraints=demands.told(known))
             told.add(trial.number)
         elif event.kind == "trial_status" and event.data.get("to") == "failed" and trial.number not in told:
             proposer.tell(trial.number, None)

@@ -87,13 +87,13 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
             self._jobs: dict[str, Job] = {}
 
         def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-            if self.error is not None or interrupt.is_set or session.plan.is_done:
+            if self.error is not None or interrupt.is_set or session.is_done:
                 return str(Searcher.FINISHED)
             job: Job | None = None
             with self._kept():
                 job = session.next_job()
             if job is None:
-                return str(Searcher.FINISHED) if self.error is not None or session.plan.is_done else None
+                return str(Searcher.FINISHED) if self.error is not None or session.is_done else None
             self._jobs[trial_id] = job
             return {"job": job_to_dict(job)}
 
@@ -201,7 +201,7 @@ def _run(session: Session, scratch: Path, *, uses_gpu: bool) -> None:
         raise KeyboardInterrupt
     if searcher.error is not None:
         raise searcher.error
-    if not session.plan.is_done:
+    if not session.is_done:
         raise SearchError("Ray ended the run before the study was done; its log tells why; --resume goes on")
 
 

@@ -8,6 +8,7 @@ again turns down what it would have turned down.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, Store
 from bench.study.config import StudyConfig
+from bench.study.constraints import latency_rules
 from bench.study.timer import Timer
 
 EVENT = "latency_model"
@@ -31,6 +33,31 @@ _OF_A_FILE = ("export", "reference", "loaded")
 def reads_latency(space: Space) -> bool:
     """Whether a rule of the space bounds latency."""
     return any(QUANTITY in rule.text for rule in space.conditions)
+
+
+def screened(
+    config: StudyConfig, space: Space, store: Reader, timers: Sequence[Timer], *, is_complete: bool
+) -> tuple[Space, dict[str, Any] | None]:
+    """The space of a new study with the latency model that its rules need, if any does.
+
+    A constraint on latency needs none; where the runner is calibrated all the same, it becomes a rule too, so that what
+    is hopeless is not built.
+
+    Args:
+        is_complete: the space has all its rules already, being that of another study.
+
+    Raises:
+        SearchError: as `fit_model`.
+    """
+    model = fit_model(config, space, store, timers)
+    rules = latency_rules(config.constraints)
+    if model is not None or is_complete or not rules or not timers:
+        return space, model
+    with contextlib.suppress(MeasureError):
+        timer = timers[0]
+        found = fitted(store, runner=timer.name, runtime=timer.runtime, threads=config.timing.threads)
+        return space.with_rules(rules), {"model": found.model.to_dict(), "error": str(found.validation)}
+    return space, None
 
 
 def fit_model(config: StudyConfig, space: Space, store: Reader, timers: Sequence[Timer]) -> dict[str, Any] | None:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ConfigError, MeasureError, SearchError
+from bench.errors import MeasureError, SearchError
 from bench.fleet.client import HubClient
 from bench.measure import exclusive, fingerprint
 from bench.proxies.data_spec import absolute_spec
 from bench.space import Space, load_space, parse_space
-from bench.store import Store, StudyRecord, driver_folder, studies_folder, study_folder
+from bench.store import Store, StudyRecord, driver_folder, study_folder
 from bench.study import runner
 from bench.study.config import StudyConfig
+from bench.study.constraints import rules_of
+from bench.study.naming import checked_name, new_folder, new_name
 from bench.study.objectives import study_objectives
 from bench.study.preflight import Checked, check
 from bench.study.preparation import Progress, pack_data, reference_artifacts, worst_corner
 from bench.study.provenance import git_revision, provenance, refuse_other_machine, versions
 from bench.study.remote import Remote
-from bench.study.screening import costs_with, fit_model, keep_model, stored_model
+from bench.study.retraining import with_seeds
+from bench.study.screening import costs_with, keep_model, screened, stored_model
 from bench.study.session import Listener, Session
 from bench.study.timer import Timer
 from bench.study.timers import find_timers, hub_of, time_on, times_here
 from bench.study.timing import References
 from bench.study.untrained import space_standards, take_over_standards
+from bench.study.warm_start import EarlierSearch, earlier_searches, keep_earlier, keep_if_lost, kept_earlier
 
 Announce = Callable[[str], None]
 
@@ -46,6 +48,7 @@ def start(
     name: str | None = None,
     space: Space | None = None,
     like: StudyRecord | None = None,
+    earlier: Sequence[EarlierSearch] | None = None,
     announce: Announce | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
@@ -58,6 +61,7 @@ def start(
         name: of the study; None makes one of space and time.
         space: with all rules, instead of the one that `config` names.
         like: a study whose milliseconds and worst corner hold here too; None: its own are measured first.
+        earlier: what other studies have found; None: those that the settings name are read.
         announce: is told the study's name once it stands in the store: from then on it can be resumed.
         listener: hears every event.
         progress: is told what is prepared before the first trial: what, done, total.
@@ -65,18 +69,20 @@ def start(
     Raises:
         BenchError: it cannot start, or cannot go on; what was recorded stays and can be resumed.
     """
-    name = _checked_name(name or new_name(config))
-    _refuse_taken(store, name)
+    name = checked_name(name or new_name(config), store)
     config = replace(config, data=replace(config.data, source=absolute_spec(config.data.source)))
-    folder = _new_folder(config, store, name)
+    folder = new_folder(config, store, name)
     study_objectives(config)  # a name that is none is told before a hub is looked for
-    space = space or load_space(config.space).with_rules(config.rules)
+    is_given = space is not None
+    space = space or load_space(config.space).with_rules(rules_of(config))
+    earlier = earlier_searches(config, space, store) if earlier is None else earlier
     with hub_of(config, store) as client:
         way = _Way(timers=find_timers(config, client), client=client)
-        model = fit_model(config, space, store, way.timers)
+        space, model = screened(config, space, store, way.timers, is_complete=is_given)
         checked = check(config, folder, space=space, costs=costs_with(model))
         config, study = _created(config, checked, store, name, folder)
         keep_model(store, study.id, model)
+        keep_earlier(store, study.id, earlier)
         if like is not None:
             corner, milliseconds = like.hypervolume_reference, like.reference_ms
             study = store.set_hypervolume_reference(study.id, corner, reference_ms=milliseconds)
@@ -90,6 +96,7 @@ def _created(
 ) -> tuple[StudyConfig, StudyRecord]:
     """The study in the store, and its settings as they stand there."""
     # Resolved now, so that a study that goes on trains as it began.
+    config = with_seeds(config)
     execution = replace(config.execution, threads=checked.threads, device=checked.device)
     if store.location.path is None or config.execution.folder:
         execution = replace(execution, folder=str(folder))
@@ -145,6 +152,7 @@ def resume(
     with hub_of(config, store) as client:
         way = _Way(timers=find_timers(config, client), client=client)
         checked = check(config, study_folder(store, study), space=space, costs=costs)
+        keep_if_lost(store, study, config, space)
         return _run(study, config, checked, store, way, announce, listener, progress, is_resumed=True)
 
 
@@ -162,13 +170,9 @@ def repeat(
     config = StudyConfig.from_dict(study.config)
     config = replace(config, execution=replace(config.execution, folder=None))
     space = parse_space(study.space_text, source=f"space of study {original!r}")
-    return start(config, store, name=name, space=space, announce=announce, listener=listener, progress=progress)
-
-
-def new_name(config: StudyConfig) -> str:
-    """A name from space and time."""
-    space = re.sub(r"[^a-z0-9]+", "-", Path(config.space).stem.lower()).strip("-") or "study"
-    return f"{space}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+    earlier = kept_earlier(store, study.id)
+    shown: dict[str, Any] = {"announce": announce, "listener": listener, "progress": progress}
+    return start(config, store, name=name, space=space, earlier=earlier, **shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +247,7 @@ def _run(
                     remote=remote,
                     standards=standards,
                 )
-                if not session.plan.is_done:
+                if not session.is_done:
                     runner.run(
                         session,
                         concurrency=checked.concurrency,
@@ -285,38 +289,5 @@ def _mark_interrupted(store: Store, study: StudyRecord, error: BaseException) ->
         return
 
 
-def _new_folder(config: StudyConfig, store: Store, name: str) -> Path:
-    folder = (
-        Path(config.execution.folder).expanduser().resolve()
-        if config.execution.folder
-        else studies_folder(store) / name
-    )
-    if folder.is_dir() and any(folder.iterdir()):
-        raise SearchError(
-            f"{folder} holds files of another study; a new one needs an empty folder; "
-            "choose another --name, or remove it"
-        )
-    return folder
-
-
 def _directions(config: StudyConfig) -> dict[str, str]:
     return {objective.name: "maximize" if objective.maximise else "minimize" for objective in study_objectives(config)}
-
-
-def _checked_name(name: str) -> str:
-    # A name of digits alone would read as the id of a trial.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or name.isdigit():
-        raise ConfigError(
-            f"study name {name!r}; letters, digits, '.', '_' and '-' are allowed, 80 at most and not digits alone; "
-            "choose another"
-        )
-    return name
-
-
-def _refuse_taken(store: Store, name: str) -> None:
-    for study in store.studies():
-        if study.name == name:
-            raise SearchError(
-                f"there is a study {name!r} already ({study.status}); --resume {name} goes on with it; "
-                "or choose another --name"
-            )

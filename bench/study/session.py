@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import pareto
 from bench.networks.cost import cost_quantities
-from bench.report.feasible import figure_rules
+from bench.report.feasible import limits_of
 from bench.space import CostFunction, Space
 from bench.store import ACCURACY, SCORES, Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
@@ -28,11 +28,13 @@ from bench.study.outlook import Pace, Point, front_of, hypervolume_of, snapshot
 from bench.study.plan import PlannedTiming, PlannedTraining
 from bench.study.proposer import Proposal
 from bench.study.remote import EVENT, Remote
+from bench.study.retraining import Retraining
 from bench.study.stored import make_plan, stored_candidates
 from bench.study.timer import Timer
 from bench.study.timing import References, TimingJob
 from bench.study.underway import UnderWay
 from bench.study.untrained import Standards
+from bench.study.warm_start import kept_earlier
 from bench.study.worker import Update, crash_report
 
 # Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
@@ -84,13 +86,23 @@ class Session:
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
         self.objectives = study_objectives(config)
-        self._rules = figure_rules(config.rules)
+        self._limits = limits_of(config.to_dict())
         proxy = config.proxy
         self.rungs = rung_images(
             proxy.images, rungs=proxy.rungs, reduction=proxy.reduction, batch_size=proxy.batch_size
         )
-        self.plan = make_plan(config, space, self.objectives, self.rungs, concurrency=concurrency, costs=costs)
+        self.plan = make_plan(
+            config,
+            space,
+            self.objectives,
+            self.rungs,
+            concurrency=concurrency,
+            costs=costs,
+            earlier=kept_earlier(store, study.id),
+        )
+        self.retraining = Retraining(store, study, config)
         self.pace = Pace(self.rungs, reduction=proxy.reduction, budget=config.budget)
+        self._concurrency = concurrency
         self._threads, self._device, self._listener = threads, device, listener
         self._timers, self._references, self._remote = tuple(timers), references, remote
         self._standards = standards
@@ -107,12 +119,16 @@ class Session:
         begin = time.perf_counter()
         planned = self.plan.next_job()
         if planned is None:
-            return None
+            return self._retraining_job()
         self._add(planned.proposals, time.perf_counter() - begin)
         return self._timing_job(planned) if isinstance(planned, PlannedTiming) else self._training_job(planned)
 
     def update(self, number: int, update: Update) -> None:
         """Takes in what a worker sent of a candidate; what comes after a failure is too late."""
+        if number in self.retraining.running:
+            self._under_way.says(number, update)
+            self._take_in_again(number, update)
+            return
         if not self.plan.candidates[number].is_running:
             return
         self._under_way.says(number, update)
@@ -121,6 +137,12 @@ class Session:
     def ended(self, job: Job, *, has_died: bool) -> None:
         """A job that has ended, with its worker or without. Of a batch that died with it, the candidate that was at
         work fails; those that had no part in it are timed again. What was prepared for others is sent to them."""
+        if isinstance(job, EvaluationJob) and job.seed is not None:
+            if self.retraining.running.get(job.number) == job.seed:
+                told = crash_report(self.folder, job.number) or "killed, or out of memory"
+                self._take_in_again(job.number, {"kind": "failed", "reason": f"the worker died: {told}"})
+            self._under_way.end(job)
+            return
         left = [number for number in self._under_way.numbers_of(job) if self.plan.candidates[number].is_running]
         if has_died and left:
             self.failed(self._under_way.at_work(left))
@@ -140,6 +162,15 @@ class Session:
             told = crash_report(self.folder, number) or "killed, or out of memory"
             self._fail(number, reason or f"the worker died: {told}")
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing runs and nothing is left to start: neither of the search nor of the front's retraining."""
+        return self.plan.is_done and not self.retraining.running and not self.num_again()
+
+    def num_again(self) -> int:
+        """Trainings of the front to come, while the search goes on as if it stayed as it is; none after a stop."""
+        return 0 if self.plan.stop_reason is not None else self.retraining.num_left(self.provisional_front())
+
     def finish(self) -> StudyRecord:
         """Closes the study: who still waits at a rung is stopped for good, unless the study may yet go on."""
         for trial in self.store.trials(self.study.id):
@@ -156,12 +187,18 @@ class Session:
         return status
 
     def front(self) -> list[Point]:
-        """Number and objective values of the front of those that reached the top rung, by accuracy."""
-        return front_of(self.plan.candidates, self.objectives, top=len(self.rungs) - 1, rules=self._rules)
+        """Number and objective values of the front, by accuracy: the final one once it is known."""
+        provisional = self.provisional_front()
+        final = self.retraining.front(provisional, self.objectives) if self.plan.is_done else None
+        return provisional if final is None else final
+
+    def provisional_front(self) -> list[Point]:
+        """The front of those that reached the top rung, by their scores there."""
+        return front_of(self.plan.candidates, self.objectives, top=len(self.rungs) - 1, limits=self._limits)
 
     def hypervolume(self) -> float | None:
         """Of the front, against the study's reference point; None until that is stated."""
-        return hypervolume_of(self.front(), self.objectives, self.study.hypervolume_reference)
+        return hypervolume_of(self.provisional_front(), self.objectives, self.study.hypervolume_reference)
 
     def snapshot(self) -> dict[str, Any]:
         """The state of the study as plain data, for whoever shows it."""
@@ -221,6 +258,51 @@ class Session:
         self._under_way.begin(job)
         self._begin(number, "started", rung=planned.rung, is_trained=self._standards is None)
         return job
+
+    def _retraining_job(self) -> EvaluationJob | None:
+        """The next training of the front, when the search is over and a place is free."""
+        is_over = self.plan.is_done and self.plan.stop_reason is None
+        if not is_over or len(self.retraining.running) >= self._concurrency:
+            return None
+        found = self.retraining.begin_next(self.provisional_front())
+        if found is None:
+            return None
+        number, seed = found
+        job = EvaluationJob(
+            number=number,
+            architecture=self.plan.candidates[number].architecture.to_dict(),
+            rung=0,
+            rungs=(self.retraining.images,),
+            config=self.config.to_dict(),
+            folder=str(self.folder),
+            is_prepared=True,
+            threads=self._threads,
+            device=self._device,
+            cache_folder=str(cache_folder()),
+            seed=seed,
+        )
+        self._under_way.begin(job)
+        self._tell("retraining", {"number": number, "seed": seed, "left": self.num_again()})
+        return job
+
+    def _take_in_again(self, number: int, update: Mapping[str, Any]) -> None:
+        """What a worker sent of a training of the front."""
+        trial_id, seed = self._trial_ids[number], self.retraining.running[number]
+        told: dict[str, Any] = {"number": number, "seed": seed}
+        if update["kind"] == "scored":
+            fault = self._consistency.score_fault(update["score"]["fidelity"], len(self.rungs))
+            update = update if fault is None else {"kind": "failed", "reason": fault}
+        match update["kind"]:
+            case "scored":
+                self.retraining.scored(number, trial_id, dict(update))
+                self.pace.trained(int(update["images"]), rung=len(self.rungs))
+                self.store.add_stage_seconds(trial_id, {"retrain": sum(update["seconds"].values())})
+                self._tell("retrained", told | {"accuracy": update["score"]["accuracy"]})
+            case "failed":
+                self.retraining.failed(number, trial_id, str(update["reason"]))
+                self._tell("retraining_failed", told | {"reason": str(update["reason"])})
+            case kind:
+                self._tell(kind, told | _short(dict(update)))
 
     def _begin(self, number: int, kind: str, **told: Any) -> None:
         self._tell(kind, {"number": number, "source": self.plan.candidates[number].source, **told})
@@ -303,6 +385,7 @@ class Session:
         self.plan.figures(number, update["figures"])
         if self.plan.has_latencies(number):
             self.plan.timed(number)
+            self._look_at_demands(number)
 
     def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         score, rung = update["score"], int(update["rung"])
@@ -325,6 +408,13 @@ class Session:
         self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
         self.plan.scored(number, rung, float(score["accuracy"]))
         self._drop_checkpoints(rung)
+
+    def _look_at_demands(self, number: int) -> None:
+        """A candidate that is timed and breaks a constraint is stopped before its training."""
+        if (reason := self.plan.broken(number)) is not None:
+            self.store.set_trial_status(self._trial_ids[number], "stopped", reason=reason)
+            self.plan.turned_away(number)
+            self._tell("turned_away", {"number": number, "reason": reason})
 
     def _fail(self, number: int, reason: str) -> None:
         self.store.set_trial_status(self._trial_ids[number], "failed", reason=reason)
@@ -351,6 +441,8 @@ class Session:
 
     def _why_stopped(self, trial: TrialRecord) -> str:
         rung = trial.rung or 0
+        if (broken := self.plan.broken(trial.number)) is not None:
+            return broken
         return f"not on the front at {self.rungs[rung]:,} pictures"
 
     def _restore(self) -> None:
@@ -363,9 +455,21 @@ class Session:
         for trial, proposal, figures, accuracy in stored_candidates(self.store, self.study):
             self._trial_ids[trial.number] = trial.id
             self.plan.restore(
-                trial.number, proposal, figures=figures, accuracy=accuracy, is_failed=trial.status == "failed"
+                trial.number,
+                proposal,
+                figures=figures,
+                accuracy=accuracy,
+                is_failed=trial.status == "failed",
+                is_turned_away=trial.status == "stopped" and not accuracy,
             )
-            if trial.status in ("queued", "running"):
+            if (
+                self._timers
+                and trial.status == "queued"
+                and self.plan.candidates[trial.number].is_timed
+                and not accuracy
+            ):
+                self._look_at_demands(trial.number)
+            elif trial.status in ("queued", "running"):
                 self._take_up(trial, targets.get(trial.id, 0), is_scored=targets.get(trial.id, 0) in accuracy)
         if self._remote is not None:
             self._take_up_remote(self._remote)

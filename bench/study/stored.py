@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
 from bench.store import Reader, StudyRecord, TrialRecord, latency_figure
 from bench.study.config import StudyConfig
+from bench.study.constraints import Demands, measured_constraints
 from bench.study.objectives import Objective, is_timed
 from bench.study.plan import Plan
 from bench.study.proposer import Proposal, Proposer, reference_points
+
+if TYPE_CHECKING:
+    from bench.study.warm_start import EarlierSearch
 
 # Candidates timed together at least. Forty in one session took 0.43 of the time of forty sessions (results/measured);
 # most of that comes with the first few, and each more is proposed before the scores of those before it are known.
@@ -23,8 +30,9 @@ def make_plan(
     *,
     concurrency: int,
     costs: CostFunction = cost_quantities,
+    earlier: Sequence[EarlierSearch] = (),
 ) -> Plan:
-    """The plan of a study before anything has happened."""
+    """The plan of a study before anything has happened; `earlier` is what other studies have found."""
     proposer = Proposer(
         space,
         objectives,
@@ -33,6 +41,8 @@ def make_plan(
         budget=config.budget,
         costs=costs,
     )
+    for found in earlier:
+        found.teach(proposer)
     tried, _ = reference_points(space, costs) if config.try_reference_points else ({}, {})
     return Plan(
         proposer,
@@ -43,6 +53,7 @@ def make_plan(
         concurrency=concurrency,
         references=tried,
         max_failures=config.max_failures,
+        demands=Demands(measured_constraints(config.constraints), has_rungs=len(rungs) > 1),
         timing_batch=(config.timing.batch or max(_LEAST_BATCH, concurrency)) if is_timed(objectives) else None,
     )
 

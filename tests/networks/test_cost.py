@@ -94,8 +94,10 @@ def test_peak_is_the_largest_input_and_output_of_a_layer() -> None:
     assert costs(point("t8")).peak_activations == 48 * 128 * 128 + 3 * 256 * 256
 
 
-def test_rules_see_millions_of_parameters_and_billions_of_macs() -> None:
-    assert cost_quantities(point("t8")) == {"params_m": 3.992392, "macs_g": 0.685160448}
+def test_rules_see_millions_of_parameters_billions_of_macs_and_megabytes_of_memory() -> None:
+    found = cost_quantities(point("t8"))
+    assert found == {"params_m": 3.992392, "macs_g": 0.685160448, "peak_memory_mb": 3.93216}
+    assert found["peak_memory_mb"] == costs(point("t8")).peak_activations * 4 / 1e6
 
 
 def test_resolution_off_the_grid_is_refused() -> None:

@@ -58,7 +58,7 @@ def test_a_candidate_that_is_not_timed_is_prepared_before_its_training(job: Eval
     numbers, updates = zip(*evaluate(EvaluationJob.from_dict(json.loads(json.dumps(new.to_dict())))), strict=True)
     assert set(numbers) == {7}
     assert [update["kind"] for update in updates if update["kind"] != "training"] == ["prepared", "scored"]
-    assert set(updates[0]["figures"]) == {"params_m", "macs_g", "artifact_mb"}
+    assert set(updates[0]["figures"]) == {"params_m", "macs_g", "peak_memory_mb", "artifact_mb"}
     assert updates[-1]["images"] == 32
     json.dumps(updates)  # they go from process to process as text
     assert not list((tmp_path / "artifacts").iterdir())

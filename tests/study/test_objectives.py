@@ -5,7 +5,8 @@ import math
 import pytest
 
 from bench.errors import ConfigError
-from bench.study.objectives import directions, is_timed, parse_objectives, values
+from bench.study.config import StudyConfig
+from bench.study.objectives import directions, is_timed, parse_objectives, study_objectives, values
 
 
 def test_short_names_are_known_and_accuracy_comes_first() -> None:
@@ -22,6 +23,22 @@ def test_latency_is_one_objective_a_runner() -> None:
     assert directions(both) == (True, False, False, False)
     assert is_timed(both)
     assert not is_timed(parse_objectives(("accuracy", "macs"), runners=("pi5", "pixel8")))
+
+
+def test_a_latency_is_named_by_its_runner() -> None:
+    config = StudyConfig.from_dict({"objectives": ["accuracy", "latency:pixel8", "artifact_mb"]})
+    assert config.timing.names == ("pixel8",)
+    assert [found.name for found in study_objectives(config)] == ["accuracy", "latency_ms", "artifact_mb"]
+    both = StudyConfig.from_dict({"objectives": ["accuracy", "latency:pi5", "macs", "latency:pixel8"]})
+    assert both.timing.names == ("pi5", "pixel8")
+    names = ["accuracy", "latency_ms:pi5", "macs_g", "latency_ms:pixel8"]
+    assert [found.name for found in study_objectives(both)] == names
+    assert StudyConfig.from_dict(both.to_dict()) == both
+    timing = {"runners": ["pi5", "pixel8"]}
+    with pytest.raises(ConfigError, match="leave out latency_ms:pi5, which is measured all the same"):
+        study_objectives(StudyConfig.from_dict({"objectives": ["accuracy", "latency:pixel8"], "timing": timing}))
+    with pytest.raises(ConfigError, match="'latency:tpu'; the study is timed on pi5, pixel8; add --runner tpu"):
+        study_objectives(StudyConfig.from_dict({"objectives": ["accuracy", "latency:tpu"], "timing": timing}))
 
 
 def test_the_score_of_a_study_takes_the_place_of_accuracy() -> None:

@@ -191,3 +191,37 @@ def test_constraints_that_are_told_are_heeded_and_restored() -> None:
             constraints={"latency": told[number][1] - limit},
         )
     assert step(before, 24) == step(after, 24)
+
+
+@pytest.mark.parametrize("sampler", ["model", "tpe", "nsga2"])
+def test_who_breaks_a_constraint_may_lack_a_score(sampler: str) -> None:
+    """As trials that are timed and not trained; told again from the store they are the same."""
+    networks = list(every(load_space("smoke"), cost_quantities))
+    limit = sorted(latency_ms(network) for network in networks)[len(networks) // 4]
+    before = proposer_of(sampler, seed=1, budget=32)
+    told: dict[int, tuple[tuple[float, float], dict[str, float]]] = {}
+    found: list[Proposal] = []
+    for number in range(24):
+        found.append(before.propose(number))
+        score, latency = values(found[number])
+        excess = latency / limit - 1.0
+        told[number] = (float("nan") if excess > 0 else score, latency), {"latency": excess}
+        before.tell(number, told[number][0], constraints=told[number][1])
+    # Of 24 networks drawn uniformly 6 are feasible; TPE has begun to learn when the space is half used up.
+    met = sum(excess["latency"] <= 0 for _, excess in told.values())
+    assert met >= (7 if sampler == "tpe" else 10)
+    after = proposer_of(sampler, seed=1, budget=32)
+    for number, proposal in enumerate(found):
+        after.restore(number, proposal.architecture, proposal.state, told[number][0], constraints=told[number][1])
+    assert before.propose(24) == after.propose(24)
+
+
+def test_while_nothing_is_feasible_the_model_goes_where_it_may_be() -> None:
+    networks = list(every(load_space("smoke"), cost_quantities))
+    limit = 0.9 * min(latency_ms(network) for network in networks)
+    proposer = proposer_of("model", seed=3, budget=24)
+    latencies = []
+    for number in range(18):
+        latencies.append(values(proposer.propose(number))[1])
+        proposer.tell(number, (float("nan"), latencies[-1]), constraints={"latency": latencies[-1] / limit - 1.0})
+    assert sum(latencies[6:12]) < 0.8 * sum(latencies[:6])

@@ -175,6 +175,33 @@ def test_a_study_is_timed_on_two_runners_with_an_objective_each(place: Place) ->
     assert not list((place.folder / "artifacts").glob("trial-*"))
 
 
+def test_a_latency_named_by_its_runner_and_the_size_are_objectives(place: Place) -> None:
+    objectives = ["accuracy", "latency:pixel8", "artifact_mb"]
+    study = place.add("pixel8", objectives=objectives, constraints=["latency:pixel8<=4.5"], timing={"batch": 2})
+    with device(place.hub, "pixel8", as_scripted) as pixel8:
+        done = finish(*place.begin(study))
+        assert pixel8.jobs
+    assert list(done.objectives) == ["accuracy", "latency_ms", "artifact_mb"]
+    view = study_view(place.store, "scripted")
+    slow = {trial.number for trial in view.trials if trial.figures["latency_ms"] > 4.5}
+    assert {trial.number for trial in view.trials if not trial.accuracy} == slow
+    assert len(slow) in range(1, 6)
+    assert [data["number"] for data in place.heard("turned_away")] == sorted(slow)
+    assert replay(place.store, "scripted") == ()
+
+
+def test_a_constraint_holds_on_the_runner_that_it_names(place: Place) -> None:
+    study = place.add(
+        "pi5", "pixel8", timing={"batch": 2, "runners": ["pi5", "pixel8"]}, constraints=["latency:pixel8<=9"]
+    )
+    with device(place.hub, "pi5", as_scripted), device(place.hub, "pixel8", as_scripted):
+        finish(*place.begin(study))
+    view = study_view(place.store, "scripted")
+    slow = {trial.number for trial in view.trials if trial.figures["latency_ms:pixel8"] > 9.0}
+    assert {trial.number for trial in view.trials if not trial.accuracy} == slow
+    assert {trial.infeasible for trial in view.trials if trial.number in slow} <= {"latency_ms:pixel8 <= 9"}
+
+
 def test_one_runner_is_the_latency(place: Place) -> None:
     study = place.add("pi5")
     with device(place.hub, "pi5", as_scripted):

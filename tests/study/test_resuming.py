@@ -59,13 +59,14 @@ def history(path: Path) -> dict[str, Any]:
 
 
 def study_with_copies(
-    folder: Path, sampler: str, budget: int, *, every: int, batch: int = 1
+    folder: Path, sampler: str, budget: int, *, every: int, batch: int = 1, **settings: Any
 ) -> tuple[Path, list[Path]]:
     """A whole study, and what it would have left behind at some moments."""
     path = folder / "whole.db"
     with open_store(path) as store:
         proxy = {"images": 144, "rungs": 3, "reduction": 3.0, "batch_size": 16}
-        study = add_study(store, config_of(sampler=sampler, budget=budget, proxy=proxy, timing={"batch": batch}))
+        settings = {"sampler": sampler, "budget": budget, "proxy": proxy, "timing": {"batch": batch}, **settings}
+        study = add_study(store, config_of(**settings))
         copies = copy_before_commits(store, folder, every=every)
         drive(session_of(store, study, folder), fails_sometimes).finish()
     return path, copies
@@ -78,8 +79,8 @@ def go_on(path: Path) -> None:
         drive(session_of(store, study, path.parent), fails_sometimes).finish()
 
 
-def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int, batch: int) -> None:
-    whole, copies = study_with_copies(folder, sampler, budget, every=every, batch=batch)
+def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int, batch: int, **settings: Any) -> None:
+    whole, copies = study_with_copies(folder, sampler, budget, every=every, batch=batch, **settings)
     expected = history(whole)
     assert expected["status"] == "complete"
     assert len(expected["trials"]) == budget
@@ -95,6 +96,13 @@ def check_all_ends(folder: Path, sampler: str, budget: int, *, every: int, batch
 )
 def test_a_study_killed_at_some_commits_ends_as_the_one_that_was_not(tmp_path: Path, sampler: str, batch: int) -> None:
     check_all_ends(tmp_path, sampler, 10, every=19, batch=batch)
+
+
+@pytest.mark.parametrize("sampler", ["model", "nsga2"])
+def test_a_study_of_constraints_killed_at_some_commits_ends_as_the_one_that_was_not(
+    tmp_path: Path, sampler: str
+) -> None:
+    check_all_ends(tmp_path, sampler, 9, every=13, batch=2, constraints=["latency_ms <= 4.5", "size <= 0.25"])
 
 
 @pytest.mark.soak

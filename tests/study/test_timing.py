@@ -43,7 +43,7 @@ def test_candidates_are_prepared_one_by_one_and_timed_in_one_session(job: Timing
         (7, "prepared"), (9, "prepared"), (7, "measured"), (9, "measured"),
     ]  # fmt: skip
     (_, first), _, (_, measured), (_, second) = updates
-    assert set(first["figures"]) == {"params_m", "macs_g", "artifact_mb"}
+    assert set(first["figures"]) == {"params_m", "macs_g", "peak_memory_mb", "artifact_mb"}
     assert first["artifact"]["fold_error"] <= 1e-10
     assert measured["figures"]["latency_ms"] > 0
     # The same network beside itself.

@@ -1,0 +1,102 @@
+"""The front of a study after it was trained again: who is on it, and how sure its scores are.
+
+A front is picked from many noisy scores, so that those on it are there in part by luck: the best of 200 short trainings
+scores less when it is trained again. What a study ends with is therefore told by fresh seeds, at the highest fidelity
+(Lindauer and Hutter, "Best Practices for Scientific Research on Neural Architecture Search", 2020). Until that is done
+its front is provisional.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import pareto
+from bench.pareto import Floats
+
+# Student's t: half of a 95 % interval in standard errors, by number of seeds.
+_HALF_WIDTHS = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+_OF_MANY = 2.262
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """What came of training a trial again.
+
+    Attributes:
+        scores: of the seeds that succeeded.
+        reasons: why the others did not.
+        images_seen: by each.
+    """
+
+    scores: tuple[float, ...]
+    reasons: tuple[str, ...]
+    images_seen: int
+
+    @property
+    def mean(self) -> float:
+        """NaN where no seed succeeded."""
+        total = 0.0
+        for score in self.scores:  # in this order and rounded so, as columns add them up
+            total += score
+        return total / len(self.scores) if self.scores else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean over seeds; None where there are not two."""
+        if len(self.scores) < 2:
+            return None
+        error = statistics.stdev(self.scores) / math.sqrt(len(self.scores))
+        half = _HALF_WIDTHS.get(len(self.scores), _OF_MANY) * error
+        return self.mean - half, self.mean + half
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able data."""
+        low, high = self.interval or (None, None)
+        return {
+            "mean": self.mean if self.scores else None,
+            "low": low,
+            "high": high,
+            "scores": list(self.scores),
+            "failed": list(self.reasons),
+            "images_seen": self.images_seen,
+        }
+
+
+def num_seeds(config: Mapping[str, Any]) -> int:
+    """How often a study trains its front again; 0 where it does not."""
+    return int((config.get("retrain") or {}).get("seeds") or 0)
+
+
+def final_front(
+    values: Floats,
+    means: Floats,
+    done: NDArray[np.int64],
+    *,
+    is_provisional: pareto.Mask,
+    seeds: int,
+    maximise: Sequence[bool],
+) -> pareto.Mask | None:
+    """Who of a provisional front is on the final one; None until all of it has been trained again.
+
+    Args:
+        values: objectives of the trials, shape (n, m), the score first.
+        means: over the seeds that succeeded, NaN where none did, shape (n,).
+        done: seeds with a result of either kind, shape (n,).
+        is_provisional: mask of the front by the scores of the search.
+        seeds: that each is trained again with.
+    """
+    rows = np.flatnonzero(is_provisional)
+    if not seeds or not len(rows) or (done[rows] < seeds).any():
+        return None
+    told = values[rows].copy()
+    told[:, 0] = means[rows]
+    mask = np.zeros(len(values), dtype=bool)
+    mask[rows[pareto.front(told, maximise=maximise)]] = True
+    return mask

@@ -1,0 +1,110 @@
+"""What a search demands of the networks that it ends with: `--constraint "latency_ms<=12"`.
+
+What is known without trying anything (parameters, multiply-adds, memory) becomes a rule of the space: such a network is
+not built at all. What has to be built, timed or trained is told to the sampler with each trial, as its excess over the
+bound, so that it models where networks are feasible (Gardner et al., "Bayesian Optimization with Inequality
+Constraints", 2014). A candidate whose latency breaks a constraint is not trained, and none that breaks one is on the
+front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench.errors import ConfigError, nearest
+from bench.report.constraints import Constraint, read_constraint
+from bench.space.words import QUANTITIES
+from bench.store import LATENCY, SCORES, is_latency
+from bench.study.objectives import ALIASES, OBJECTIVES, Objective, latencies_of
+
+if TYPE_CHECKING:
+    from bench.study.config import StudyConfig
+
+# What an architecture alone tells.
+STATIC = frozenset(QUANTITIES) - {LATENCY}
+_MEASURED = frozenset(OBJECTIVES) - STATIC
+
+
+def checked_constraints(
+    texts: Iterable[str], *, objectives: Sequence[Objective], runners: Sequence[str]
+) -> tuple[str, ...]:
+    """The constraints as they are stored: full names, one a runner where a latency names none of several.
+
+    Raises:
+        ConfigError: an unknown figure, or one that the study does not find out.
+    """
+    found = [
+        each for text in texts for each in _named(read_constraint(text), text, objectives=objectives, runners=runners)
+    ]
+    return tuple(dict.fromkeys(each.text for each in found))
+
+
+def rules_of(config: StudyConfig) -> tuple[str, ...]:
+    """The rules that a study adds to its space: its own, and constraints that need no trial."""
+    constraints = [read_constraint(text) for text in config.constraints]
+    return (*config.rules, *(found.text for found in constraints if found.figure in STATIC))
+
+
+def measured_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
+    """Those that only a trial can tell of."""
+    found = map(read_constraint, texts)
+    return tuple(each for each in found if each.figure not in STATIC)
+
+
+def latency_rules(texts: Iterable[str]) -> tuple[str, ...]:
+    """Constraints on the one latency of a study, as rules that a prediction of it can be held to."""
+    return tuple(text for text in texts if read_constraint(text).figure == LATENCY)
+
+
+class Demands:
+    """Constraints as a plan uses them.
+
+    Args:
+        constraints: measured ones.
+        has_rungs: whether there is more than one: then the score of the first says little about a bound of the last.
+    """
+
+    def __init__(self, constraints: Sequence[Constraint] = (), *, has_rungs: bool = False) -> None:
+        self._of_costs = tuple(found for found in constraints if found.figure not in SCORES)
+        self._told = self._of_costs if has_rungs else tuple(constraints)
+
+    def broken(self, figures: Mapping[str, float]) -> str | None:
+        """The first constraint that costs and latencies break, in words; None as far as they can be told."""
+        for found in self._of_costs:
+            if found.excess(figures) > 0.0:
+                return f"breaks {found.text}: {figures[found.figure]:.4g}"
+        return None
+
+    def told(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """What the sampler is told of a trial: 0 or less where a constraint is met."""
+        return {found.text: found.excess(figures) for found in self._told}
+
+
+def _named(
+    found: Constraint, text: str, *, objectives: Sequence[Objective], runners: Sequence[str]
+) -> tuple[Constraint, ...]:
+    word, _, runner = found.figure.partition(":")
+    base = ALIASES.get(word, word)
+    score = objectives[0].name
+    if base not in STATIC | _MEASURED or (runner and base != LATENCY):
+        known = [*OBJECTIVES, *sorted(STATIC - OBJECTIVES.keys()), *ALIASES]
+        raise ConfigError(
+            f"constraint {text!r} reads {found.figure!r}; known: {', '.join(known)}, latency:RUNNER"
+            f"{nearest(found.figure, known)}"
+        )
+    if base in SCORES:
+        if base != score:
+            raise ConfigError(f"constraint {text!r}; this study scores by {score}; bound that, or leave it out")
+        return (replace(found, figure=score),)
+    if base != LATENCY:
+        return (replace(found, figure=base),)
+    if not any(is_latency(objective.name) for objective in objectives):
+        raise ConfigError(f"constraint {text!r} and latency is no objective, so nothing is timed; add it to both")
+    if runner and runner not in runners:
+        raise ConfigError(
+            f"constraint {text!r}; the study is timed on {', '.join(runners)}; name one of these, or add "
+            f"--runner {runner}"
+        )
+    return tuple(replace(found, figure=name) for name in latencies_of((runner,) if runner else runners, runners))

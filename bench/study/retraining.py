@@ -1,0 +1,132 @@
+"""Trains the front of a study again, at the highest fidelity and with fresh seeds, when its search is over.
+
+Which trainings are due follows from the front and from what the store holds of them: a study that is killed among them
+goes on with those that have no result yet. One that fails is a result, with its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bench.report.retrained import final_front
+from bench.store import Reader, Store, StudyRecord
+from bench.study.config import RetrainConfig, StudyConfig
+from bench.study.halving import rung_images
+from bench.study.objectives import Objective, directions
+from bench.study.outlook import Point
+from bench.study.worker import WAIT, Update
+
+# From so many candidates on the front is trained again, and from so many with two and with three seeds: a front of
+# five, at the top rung's pictures, costs about as much as 15 candidates do.
+_SEEDS_FROM = (16, 48, 100)
+
+
+def with_seeds(config: StudyConfig) -> StudyConfig:
+    """The settings with a number of seeds where they leave it open: the larger the search, the more.
+
+    A score without training is the same each time, so nothing is trained there.
+    """
+    if config.retrain.seeds is not None:
+        return config
+    is_trained = config.proxy.kind == "training"
+    seeds = sum(config.budget >= least for least in _SEEDS_FROM) if is_trained else 0
+    return replace(config, retrain=replace(config.retrain, seeds=seeds))
+
+
+class Retraining:
+    """Which trainings of the front are due, under way and done.
+
+    Args:
+        store: where results are written, and where those of earlier runs lie.
+        study: its record.
+        config: its settings.
+    """
+
+    def __init__(self, store: Store, study: StudyRecord, config: StudyConfig) -> None:
+        retrain: RetrainConfig = config.retrain
+        self._store = store
+        self.seeds = tuple(config.seed + 1 + place for place in range(retrain.seeds or 0))
+        batch = config.proxy.batch_size
+        images = retrain.images or config.proxy.images
+        self.images = rung_images(images, rungs=1, reduction=config.proxy.reduction, batch_size=batch)[-1]
+        self._running: dict[int, int] = {}
+        self._results: dict[int, dict[int, float]] = _stored(store, study)
+
+    @property
+    def running(self) -> Mapping[int, int]:
+        """Seed of the training under way, by number of the trial."""
+        return self._running
+
+    def num_left(self, front: Sequence[Point]) -> int:
+        """Trainings without a result."""
+        return sum(len(self.seeds) - len(self._results.get(number, {})) for number, _ in front)
+
+    def begin_next(self, front: Sequence[Point]) -> tuple[int, int] | None:
+        """Number and seed of the training to start now; every trial is trained with one seed before the next."""
+        for seed in self.seeds:
+            for number in sorted(number for number, _ in front):
+                if number not in self._running and seed not in self._results.get(number, {}):
+                    self._running[number] = seed
+                    return number, seed
+        return None
+
+    def scored(self, number: int, trial_id: int, update: Update) -> None:
+        """Writes the score of a training down."""
+        score, seed = update["score"], self._running[number]
+        self._store.record_retraining(
+            trial_id, seed=seed, accuracy=score["accuracy"], fidelity=score["fidelity"], seconds=_busy(update)
+        )
+        self._end(number, float(score["accuracy"]))
+
+    def failed(self, number: int, trial_id: int, reason: str) -> None:
+        """Writes down that a training has no score."""
+        fidelity = {"images_seen": self.images, "seed": self._running[number]}
+        self._store.record_retraining(
+            trial_id, seed=self._running[number], accuracy=None, fidelity=fidelity, seconds=0.0, reason=reason
+        )
+        self._end(number, math.nan)
+
+    def front(self, provisional: Sequence[Point], objectives: Sequence[Objective]) -> list[Point] | None:
+        """The final front with the means over seeds as scores, by these; None while not all is trained again."""
+        found = [list(self._results.get(number, {}).values()) for number, _ in provisional]
+        means = [_mean([score for score in scores if not math.isnan(score)]) for scores in found]
+        mask = final_front(
+            np.array([values for _, values in provisional], dtype=np.float64).reshape(-1, len(objectives)),
+            np.array(means),
+            np.array([len(scores) for scores in found], dtype=np.int64),
+            is_provisional=np.ones(len(provisional), dtype=bool),
+            seeds=len(self.seeds),
+            maximise=directions(objectives),
+        )
+        if mask is None:
+            return None
+        points = [(number, (mean, *values[1:])) for (number, values), mean in zip(provisional, means, strict=True)]
+        return sorted((point for point, is_on in zip(points, mask, strict=True) if is_on), key=lambda point: point[1])
+
+    def _end(self, number: int, score: float) -> None:
+        self._results.setdefault(number, {})[self._running.pop(number)] = score
+
+
+def _stored(store: Reader, study: StudyRecord) -> dict[int, dict[int, float]]:
+    numbers = {trial.id: trial.number for trial in store.trials(study.id)}
+    found: dict[int, dict[int, float]] = {}
+    for each in store.study_retrainings(study.id):
+        score = math.nan if each.accuracy is None else each.accuracy
+        found.setdefault(numbers[each.trial_id], {})[each.seed] = score
+    return found
+
+
+def _mean(scores: Sequence[float]) -> float:
+    total = 0.0
+    for score in scores:  # in this order, as pages add them up
+        total += score
+    return total / len(scores) if scores else math.nan
+
+
+def _busy(update: Mapping[str, Any]) -> float:
+    return float(sum(seconds for stage, seconds in update["seconds"].items() if stage != WAIT))

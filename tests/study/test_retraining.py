@@ -1,0 +1,204 @@
+"""The front is trained again with fresh seeds, whatever happens meanwhile, and only then called final."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scripted import add_study, config_of, luck, scored, session_of, works
+
+from bench.report.points import StudyPoints
+from bench.report.rows import study_data
+from bench.report.tables import front_table
+from bench.report.views import StudyView, study_view
+from bench.space import Architecture
+from bench.store import Store, StudyRecord, open_store
+from bench.study.config import StudyConfig
+from bench.study.evaluation import EvaluationJob
+from bench.study.jobs import Job
+from bench.study.replay import replay
+from bench.study.retraining import with_seeds
+from bench.study.session import Session
+from bench.study.worker import Update
+
+from .test_resuming import copy_before_commits
+
+SETTINGS: dict[str, Any] = {"budget": 9, "objectives": ["accuracy", "macs"], "retrain": {"seeds": 2}}
+
+
+def again(job: Job) -> Iterator[tuple[int, Update]]:
+    """As it is scripted; with another seed the score has another luck, and some fail."""
+    if not isinstance(job, EvaluationJob) or job.seed is None:
+        yield from works(job)
+        return
+    assert (job.rung, job.rungs, job.is_prepared) == (0, (96,), True)
+    chance = (luck(Architecture.from_dict(job.architecture)) * (7 + job.seed)) % 1.0
+    if chance < 0.15:
+        yield job.number, {"kind": "failed", "reason": f"scripted ({chance:.3f})"}
+        return
+    yield job.number, {"kind": "training", "images_seen": 0, "seconds": {"build to train": 0.1}}
+    yield job.number, scored(job, round(0.4 + 0.4 * chance, 4))
+
+
+def drive(session: Session) -> Session:
+    while not session.is_done:
+        job = session.next_job()
+        assert job is not None
+        for number, update in again(job):
+            session.update(number, update)
+        session.ended(job, has_died=False)
+    return session
+
+
+def run(store: Store, folder: Path, **settings: Any) -> StudyView:
+    study = add_study(store, config_of(**{**SETTINGS, **settings}))
+    drive(session_of(store, study, folder)).finish()
+    return study_view(store, "scripted")
+
+
+def test_only_the_front_is_trained_again_once_a_seed(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path)
+    rows = store.study_retrainings(view.study.id)
+    front = [trial for trial in view.trials if trial.is_provisional]
+    assert len(front) > 2
+    assert sorted((row.trial_id, row.seed) for row in rows) == [(t.trial_id, seed) for t in front for seed in (1, 2)]
+    for row in rows:
+        assert (row.accuracy is None) == (row.reason is not None)
+        assert row.fidelity["images_seen"] == 96
+    assert any(row.reason for row in rows), "nothing failed: this test shows less than it should"
+    assert all("retrain" in trial.stage_seconds for trial in front if trial.retrained and trial.retrained.scores)
+    assert replay(store, "scripted") == ()
+
+
+def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path)
+    assert view.is_final
+    means = {t.number: (t.retrained.mean, t.figures["macs_g"]) for t in view.trials if t.retrained}
+    expected = {
+        number
+        for number, (mean, macs) in means.items()
+        if not math.isnan(mean)
+        and not any(other >= mean and cost <= macs and (other, cost) != (mean, macs) for other, cost in means.values())
+    }
+    assert {trial.number for trial in view.front} == expected
+    fallen = {trial.number for trial in view.trials if trial.is_provisional} - expected
+    assert fallen, "nobody fell out: this test shows less than it should"
+    data = study_data(view)
+    assert data["is_final"]
+    assert set(data["fell_out"]) == fallen
+    text = front_table(view)
+    assert "final front: trained again with 2 fresh seeds at 96 pictures" in text
+    assert all(f"#{number} " in text for number in fallen)
+
+
+def test_pages_have_the_same_front(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path)
+    points = StudyPoints(view.study)
+    with store.changes(view.study.id) as changes:
+        points.apply(changes)
+    assert points.is_final
+    assert points.front == tuple(trial.number for trial in view.front)
+    told = [math.nan if trial.retrained is None else trial.retrained.mean for trial in view.trials]
+    np.testing.assert_array_equal(points.columns.retrained_means(), told)
+    assert points.hypervolume == pytest.approx(view.hypervolume)
+
+
+def test_a_search_without_it_ends_with_a_provisional_front(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path, retrain={"seeds": 0})
+    assert not view.is_final
+    assert [trial for trial in view.trials if trial.is_provisional] == [
+        trial for trial in view.trials if trial.is_front
+    ]
+    assert "provisional front: not trained again" in front_table(view)
+
+
+def test_an_interval_needs_two_seeds(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path, retrain={"seeds": 3})
+    for trial in view.trials:
+        if trial.retrained and len(trial.retrained.scores) == 3:
+            low, high = trial.retrained.interval or (0.0, 0.0)
+            deviation = np.std(trial.retrained.scores, ddof=1)
+            assert high - low == pytest.approx(2 * 4.303 * deviation / math.sqrt(3))
+            assert low < trial.retrained.mean < high
+
+
+def test_a_worker_that_dies_is_a_result_of_its_seed_alone(store: Store, tmp_path: Path) -> None:
+    study = add_study(store, config_of(**SETTINGS))
+    session = session_of(store, study, tmp_path)
+    while not session.plan.is_done:
+        job = session.next_job()
+        assert job is not None
+        for number, update in again(job):
+            session.update(number, update)
+        session.ended(job, has_died=False)
+    job = session.next_job()
+    assert isinstance(job, EvaluationJob)
+    assert job.seed == 1
+    session.ended(job, has_died=True)
+    (row,) = store.study_retrainings(study.id)
+    assert (row.seed, row.accuracy, row.reason) == (1, None, "the worker died: killed, or out of memory")
+    assert store.trial(row.trial_id).status == "complete"
+    drive(session).finish()
+    assert study_view(store, "scripted").is_final
+
+
+def outcome(path: Path) -> Any:
+    with open_store(path, read_only=True) as store:
+        study = store.study("scripted")
+        rows = store.study_retrainings(study.id)
+        return study.status, [(row.trial_id, row.seed, row.accuracy, row.reason) for row in rows]
+
+
+def test_a_study_killed_at_any_commit_of_it_ends_as_the_one_that_was_not(tmp_path: Path) -> None:
+    path = tmp_path / "whole.db"
+    with open_store(path) as store:
+        session = session_of(store, add_study(store, config_of(**SETTINGS)), tmp_path)
+        while not session.plan.is_done:
+            step(session)
+        copies = copy_before_commits(store, tmp_path, every=1)
+        drive(session).finish()
+    expected = outcome(path)
+    assert len(copies) > 8
+    for copy in copies:
+        with open_store(copy) as store:
+            study: StudyRecord = store.set_study_status(store.study("scripted").id, "running")
+            drive(session_of(store, study, tmp_path)).finish()
+        assert outcome(copy) == expected, copy.stem
+
+
+def step(session: Session) -> None:
+    job = session.next_job()
+    assert job is not None
+    for number, update in again(job):
+        session.update(number, update)
+    session.ended(job, has_died=False)
+
+
+def test_progress_counts_the_trainings_to_come(store: Store, tmp_path: Path) -> None:
+    left: list[tuple[int, float | None]] = []
+
+    def listen(session: Session, kind: str, data: object) -> None:
+        if session.plan.is_done:
+            view = session.snapshot()
+            left.append((view["again"], view["seconds_left"]))
+
+    session = session_of(store, add_study(store, config_of(**SETTINGS)), tmp_path, listener=listen)
+    drive(session).finish()
+    counts = [count for count, _ in left]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 4
+    assert left[0][1] is not None
+    assert left[-1] == (0, 0.0)
+
+
+def test_larger_searches_take_more_seeds() -> None:
+    budgets = {8: 0, 24: 1, 60: 2, 200: 3}
+    for budget, seeds in budgets.items():
+        assert with_seeds(StudyConfig(budget=budget)).retrain.seeds == seeds
+    zero_cost = StudyConfig.from_dict({"budget": 200, "proxy": {"kind": "zero-cost"}})
+    assert with_seeds(zero_cost).retrain.seeds == 0
+    assert with_seeds(StudyConfig.from_dict({"budget": 8, "retrain": {"seeds": 5}})).retrain.seeds == 5
