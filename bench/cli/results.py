@@ -11,7 +11,7 @@ import click
 
 from bench.report.likeness import told_apart
 from bench.report.rows import study_data
-from bench.report.tables import baseline_sentences, front_table, reference_sentences, time_table
+from bench.report.tables import baseline_sentences, front_table, ladder_table, reference_sentences, time_table
 from bench.report.views import baselines_differences, baselines_view, best_trial, stage_seconds, study_view
 from bench.store import BASELINES
 
@@ -41,6 +41,7 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
     for event in store.events(view.study.id):
         if event.kind == "latency_model":
             click.echo(f"candidates that the latency model called hopeless were skipped; {event.data['error']}")
+    click.echo(ladder_table(view))
     click.echo(time_table(stage_seconds(view)))
     if view.study.status != "complete":
         click.echo(f"the study is {view.study.status}: {view.study.reason}")

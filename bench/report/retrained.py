@@ -33,11 +33,13 @@ class Retrained:
         scores: of the seeds that succeeded.
         reasons: why the others did not.
         images_seen: by each.
+        seconds: of all.
     """
 
     scores: tuple[float, ...]
     reasons: tuple[str, ...]
     images_seen: int
+    seconds: float
 
     @property
     def mean(self) -> float:

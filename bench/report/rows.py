@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.report.ladder import ladder_of
 from bench.report.views import StudyView, TrialView, stage_seconds
 from bench.store import ACCURACY, LATENCY
 
@@ -76,6 +77,7 @@ def study_data(view: StudyView) -> dict[str, Any]:
             }
             for trial in view.trials
         ],
+        "ladder": [rung.to_dict() for rung in ladder_of(view)],
         "stage_seconds": stage_seconds(view),
         "seconds": (view.study.finished_at - view.study.created_at).total_seconds() if view.study.finished_at else None,
         "config": dict(view.study.config),

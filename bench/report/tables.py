@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.report.figure_names import figure_name, seen_words
+from bench.report.ladder import ladder_of
 from bench.report.retrained import num_seeds
 from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
@@ -51,10 +52,8 @@ def _standing(view: StudyView) -> str:
     images = max(trial.retrained.images_seen for trial in view.trials if trial.retrained)
     fallen = sum(trial.is_provisional and not trial.is_front for trial in view.trials)
     seeds = num_seeds(view.study.config)
-    return (
-        f"final front: trained again with {seeds} fresh seed{'s' if seeds > 1 else ''} at {images:,} pictures; {fallen} "
-        "of the provisional front fell out"
-    )
+    told = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
+    return f"final front: trained again with {told} at {images:,} pictures; {fallen} of the provisional front fell out"
 
 
 def _retrained(view: StudyView) -> str:
@@ -122,6 +121,12 @@ def _sentence(verdict: ReferenceVerdict, score: str) -> str:
     names = ", ".join(f"#{number}" for number in verdict.dominated_by[:6])
     more = f" and {len(verdict.dominated_by) - 6} more" if len(verdict.dominated_by) > 6 else ""
     return f"{verdict.name} is dominated by {names}{more} ({at})"
+
+
+def ladder_table(view: StudyView) -> str:
+    """What each rung of the search let through and what it cost."""
+    rows = [(rung.name, str(rung.came), str(rung.passed), f"{rung.seconds:.1f}") for rung in ladder_of(view)]
+    return "\n" + table(("rung", "came", "let through", "seconds"), rows) + "\n"
 
 
 def time_table(seconds: Mapping[str, float]) -> str:

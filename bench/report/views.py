@@ -50,6 +50,8 @@ class TrialView:
         latencies: by objective name the summary of each measurement, with `MeasurementRecord.latency` and its verdict;
             in the order of the study's runners, without those that have not timed it.
         stage_seconds: where its time went.
+        rung_seconds, images_at: of its training, what each rung took and the pictures seen by then.
+        turned_down: before it was proposed, candidates that broke a rule, by the rung of the ladder.
         infeasible: the rule or constraint of the study that its figures break, or None.
         is_provisional: whether it reached the top rung, is feasible, and no other such trial dominates it.
         retrained: what came of training it again; None where it was not.
@@ -70,6 +72,9 @@ class TrialView:
     figures: Mapping[str, float]
     latencies: Mapping[str, Mapping[str, Any]]
     stage_seconds: Mapping[str, float]
+    rung_seconds: Mapping[int, float]
+    images_at: Mapping[int, int]
+    turned_down: Mapping[str, int]
     infeasible: str | None
     is_provisional: bool
     retrained: Retrained | None
@@ -104,6 +109,11 @@ class StudyView:
         """Trials on the front, the cheapest first."""
         cost = self.objectives[1]
         return tuple(sorted((trial for trial in self.trials if trial.is_front), key=lambda trial: trial.figures[cost]))
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether candidates were turned down by what a latency model says of them."""
+        return "latency_ms" in "".join(line for line in self.study.space_text.splitlines() if line.startswith("rules:"))
 
     @property
     def latencies(self) -> tuple[str, ...]:
@@ -264,11 +274,23 @@ def _trial(
         figures=figures,
         latencies=latencies,
         stage_seconds={name: float(value) for name, value in record.stage_seconds.items()},
+        rung_seconds=_by_rung({score.rung: score.seconds for score in scores}),
+        images_at={score.rung: int(score.fidelity["images_seen"]) for score in scores},
+        turned_down=record.proposal.get("turned_down") or {},
         infeasible=None,
         is_provisional=False,
         retrained=_retrained(again),
         is_front=False,
     )
+
+
+def _by_rung(seconds: Mapping[int, float]) -> dict[int, float]:
+    """What each rung took, of seconds that are counted from the beginning of the training."""
+    found, before = {}, 0.0
+    for rung, until in sorted(seconds.items()):
+        found[rung] = max(0.0, until - before)
+        before = until
+    return found
 
 
 def _retrained(again: list[RetrainingRecord]) -> Retrained | None:
@@ -278,4 +300,5 @@ def _retrained(again: list[RetrainingRecord]) -> Retrained | None:
         scores=tuple(found.accuracy for found in again if found.accuracy is not None),
         reasons=tuple(found.reason or "" for found in again if found.accuracy is None),
         images_seen=max(int(found.fidelity["images_seen"]) for found in again),
+        seconds=sum(found.seconds for found in again),
     )

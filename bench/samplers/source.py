@@ -61,6 +61,9 @@ class SpaceSource:
         costs: what rules read; of a listed space also features, and the values of objectives known without trying.
         objectives: names in the order in which values are told; one that `costs` gives is exact if it is in `exact`.
         exact: names of objectives that need no trial.
+
+    Attributes:
+        refused: the rules that candidates broke which were looked at since somebody emptied this.
     """
 
     def __init__(self, space: Space, costs: CostFunction, *, objectives: Sequence[str], exact: Container[str]) -> None:
@@ -72,6 +75,7 @@ class SpaceSource:
         self._exact = {i: names.index(name) for i, name in enumerate(objectives) if name in names and name in exact}
         self._taken: dict[str, None] = {}
         self._is_tried: set[int] = set()
+        self.refused: list[tuple[str, ...]] = []
         self._open: dict[int, tuple[int, ...]] = {}
         self._later: dict[int, dict[int, tuple[float, ...]]] = {}
         self._earlier: list[EarlierTask] = []
@@ -136,7 +140,12 @@ class SpaceSource:
         if self._listing is not None:
             return True
         architecture = self._composed(params)
-        return architecture.id not in self._taken and not self._space.broken_rules(architecture, self._costs)
+        if architecture.id in self._taken:
+            return False
+        broken = self._space.broken_rules(architecture, self._costs)
+        if broken:
+            self.refused.append(broken)
+        return not broken
 
     def later_scores(self, trials: Sequence[FrozenTrial]) -> Floats:
         nothing = (np.nan,) * self._num_objectives

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from bench.errors import SpaceError
+from bench.report.ladder import PREDICTED, STATIC
 from bench.samplers import NUM_STARTS, ModelSampler, SpaceSource
 from bench.space import (
     Architecture,
@@ -39,6 +40,7 @@ from bench.space import (
     mutate,
     nearest_row,
 )
+from bench.store import LATENCY
 from bench.study.objectives import Objective
 
 Costs = Callable[[Architecture], Mapping[str, float]]
@@ -158,11 +160,21 @@ class Proposer:
         Raises:
             SpaceExhausted: after many tries there is none.
         """
+        refused: list[tuple[str, ...]] = [] if self._source is None else self._source.refused
+        refused.clear()
+        found = self._proposed(number, refused)
+        return replace(found, state={**found.state, "turned_down": _turned_down(refused)}) if refused else found
+
+    def _proposed(self, number: int, refused: list[tuple[str, ...]]) -> Proposal:
+        """The proposal; rules that candidates broke on the way are added to `refused`."""
         for attempt in range(_ASKS):
             self._optuna.sampler = self._new_sampler(number, attempt)
             trial, architecture = self._ask()
-            if architecture.id not in self._seen and not self._space.broken_rules(architecture, self._costs):
+            broken = self._space.broken_rules(architecture, self._costs)
+            if architecture.id not in self._seen and not broken:
                 return self._accept(number, trial, architecture, f"sampler:{self._sampler}")
+            if broken:
+                refused.append(broken)
             self._optuna.tell(trial, state=TrialState.FAIL)
             random = np.random.default_rng([self._seed, number, attempt])
             row = nearest_row(self._space, architecture, random, other_than=self._seen)
@@ -327,6 +339,15 @@ class Proposer:
             return cross_over(self._space, first, second, random, self._costs)
         except NoneFound:
             return None
+
+
+def _turned_down(refused: Iterable[Sequence[str]]) -> dict[str, int]:
+    """How many candidates each rung of the ladder turned down: the cheaper one, where they broke rules of both."""
+    found: dict[str, int] = {}
+    for rules in refused:
+        rung = PREDICTED if all(LATENCY in rule for rule in rules) else STATIC
+        found[rung] = found.get(rung, 0) + 1
+    return found
 
 
 def _source(space: Space, objectives: Sequence[Objective], costs: Costs) -> SpaceSource:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scripted import add_study, config_of, luck, scored, session_of, works
 
+from bench.report.ladder import ladder_of
 from bench.report.points import StudyPoints
 from bench.report.rows import study_data
 from bench.report.tables import front_table
@@ -93,6 +94,15 @@ def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> N
     text = front_table(view)
     assert "final front: trained again with 2 fresh seeds at 96 pictures" in text
     assert all(f"#{number} " in text for number in fallen)
+
+
+def test_the_ladder_ends_with_it(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path)
+    last = ladder_of(view)[-1]
+    provisional = sum(trial.is_provisional for trial in view.trials)
+    assert last.name == "front trained again, 96 pictures"
+    assert (last.came, last.passed) == (provisional, len(view.front))
+    assert last.seconds == sum(row.seconds for row in store.study_retrainings(view.study.id)) > 0.0
 
 
 def test_pages_have_the_same_front(store: Store, tmp_path: Path) -> None:
