@@ -138,7 +138,8 @@ def _counts(view: Mapping[str, Any]) -> str:
     away = len({number for _, numbers, _ in view["away"] for number in numbers})
     sent = f", {away} sent" if away else ""
     new = view["budget"] - view["done"]
-    again = f", {view['again']} trainings of the front to come" if view.get("again") and not new else ""
+    left = view.get("again") if not new else None
+    again = f", {left} training{'s' if left > 1 else ''} of the front to come" if left else ""
     return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running{sent}, {view['failed']} failed{again}"
 
 

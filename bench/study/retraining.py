@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.report.retrained import final_front
+from bench.space import Architecture
 from bench.store import Reader, Store, StudyRecord
 from bench.study.config import RetrainConfig, StudyConfig
+from bench.study.evaluation import EvaluationJob, cache_folder
 from bench.study.halving import rung_images
 from bench.study.objectives import Objective, directions
 from bench.study.outlook import Point
-from bench.study.worker import WAIT, Update
+from bench.study.worker import WAIT
 
 # From so many candidates on the front is trained again, and from so many with two and with three seeds: a front of
 # five, at the top rung's pictures, costs about as much as 15 candidates do.
@@ -49,7 +52,7 @@ class Retraining:
 
     def __init__(self, store: Store, study: StudyRecord, config: StudyConfig) -> None:
         retrain: RetrainConfig = config.retrain
-        self._store = store
+        self._store, self._config = store, config
         self.seeds = tuple(config.seed + 1 + place for place in range(retrain.seeds or 0))
         batch = config.proxy.batch_size
         images = retrain.images or config.proxy.images
@@ -75,21 +78,52 @@ class Retraining:
                     return number, seed
         return None
 
-    def scored(self, number: int, trial_id: int, update: Update) -> None:
-        """Writes the score of a training down."""
-        score, seed = update["score"], self._running[number]
+    def next_job(
+        self,
+        front: Sequence[Point],
+        *,
+        architectures: Mapping[int, Architecture],
+        folder: Path,
+        threads: int,
+        device: str,
+    ) -> EvaluationJob | None:
+        """The training to start now, as a worker is told; None when nothing can be started."""
+        found = self.begin_next(front)
+        if found is None:
+            return None
+        number, seed = found
+        return EvaluationJob(
+            number=number,
+            architecture=architectures[number].to_dict(),
+            rung=0,
+            rungs=(self.images,),
+            config=self._config.to_dict(),
+            folder=str(folder),
+            is_prepared=True,
+            threads=threads,
+            device=device,
+            cache_folder=str(cache_folder()),
+            seed=seed,
+        )
+
+    def take_in(self, number: int, trial_id: int, update: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Writes down how a training ended (`scored` or `failed`); what a listener is told of it."""
+        seed = self._running[number]
+        if update["kind"] == "failed":
+            reason = str(update["reason"])
+            fidelity = {"images_seen": self.images, "seed": seed}
+            self._store.record_retraining(
+                trial_id, seed=seed, accuracy=None, fidelity=fidelity, seconds=0.0, reason=reason
+            )
+            self._end(number, math.nan)
+            return "retraining_failed", {"reason": reason}
+        score = update["score"]
         self._store.record_retraining(
             trial_id, seed=seed, accuracy=score["accuracy"], fidelity=score["fidelity"], seconds=_busy(update)
         )
+        self._store.add_stage_seconds(trial_id, {"retrain": sum(update["seconds"].values())})
         self._end(number, float(score["accuracy"]))
-
-    def failed(self, number: int, trial_id: int, reason: str) -> None:
-        """Writes down that a training has no score."""
-        fidelity = {"images_seen": self.images, "seed": self._running[number]}
-        self._store.record_retraining(
-            trial_id, seed=self._running[number], accuracy=None, fidelity=fidelity, seconds=0.0, reason=reason
-        )
-        self._end(number, math.nan)
+        return "retrained", {"accuracy": score["accuracy"]}
 
     def front(self, provisional: Sequence[Point], objectives: Sequence[Objective]) -> list[Point] | None:
         """The final front with the means over seeds as scores, by these; None while not all is trained again."""

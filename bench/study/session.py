@@ -264,45 +264,32 @@ class Session:
         is_over = self.plan.is_done and self.plan.stop_reason is None
         if not is_over or len(self.retraining.running) >= self._concurrency:
             return None
-        found = self.retraining.begin_next(self.provisional_front())
-        if found is None:
-            return None
-        number, seed = found
-        job = EvaluationJob(
-            number=number,
-            architecture=self.plan.candidates[number].architecture.to_dict(),
-            rung=0,
-            rungs=(self.retraining.images,),
-            config=self.config.to_dict(),
-            folder=str(self.folder),
-            is_prepared=True,
+        job = self.retraining.next_job(
+            self.provisional_front(),
+            architectures={number: found.architecture for number, found in self.plan.candidates.items()},
+            folder=self.folder,
             threads=self._threads,
             device=self._device,
-            cache_folder=str(cache_folder()),
-            seed=seed,
         )
+        if job is None:
+            return None
         self._under_way.begin(job)
-        self._tell("retraining", {"number": number, "seed": seed, "left": self.num_again()})
+        self._tell("retraining", {"number": job.number, "seed": job.seed, "left": self.num_again()})
         return job
 
     def _take_in_again(self, number: int, update: Mapping[str, Any]) -> None:
         """What a worker sent of a training of the front."""
-        trial_id, seed = self._trial_ids[number], self.retraining.running[number]
-        told: dict[str, Any] = {"number": number, "seed": seed}
+        told: dict[str, Any] = {"number": number, "seed": self.retraining.running[number]}
         if update["kind"] == "scored":
             fault = self._consistency.score_fault(update["score"]["fidelity"], len(self.rungs))
             update = update if fault is None else {"kind": "failed", "reason": fault}
-        match update["kind"]:
-            case "scored":
-                self.retraining.scored(number, trial_id, dict(update))
-                self.pace.trained(int(update["images"]), rung=len(self.rungs))
-                self.store.add_stage_seconds(trial_id, {"retrain": sum(update["seconds"].values())})
-                self._tell("retrained", told | {"accuracy": update["score"]["accuracy"]})
-            case "failed":
-                self.retraining.failed(number, trial_id, str(update["reason"]))
-                self._tell("retraining_failed", told | {"reason": str(update["reason"])})
-            case kind:
-                self._tell(kind, told | _short(dict(update)))
+        if update["kind"] not in ("scored", "failed"):
+            self._tell(str(update["kind"]), told | _short(dict(update)))
+            return
+        if update["kind"] == "scored":
+            self.pace.trained(int(update["images"]), rung=len(self.rungs))
+        kind, more = self.retraining.take_in(number, self._trial_ids[number], update)
+        self._tell(kind, told | more)
 
     def _begin(self, number: int, kind: str, **told: Any) -> None:
         self._tell(kind, {"number": number, "source": self.plan.candidates[number].source, **told})

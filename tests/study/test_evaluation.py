@@ -82,6 +82,15 @@ def test_rungs_are_stations_of_one_training(job: EvaluationJob, tmp_path: Path) 
     assert weights_path(tmp_path, 7).read_bytes() == first
 
 
+def test_a_training_of_the_front_has_its_seed_and_leaves_no_file(job: EvaluationJob, tmp_path: Path) -> None:
+    scores = [scored(at_rung(job, 0, rungs=(96,), seed=seed))["score"] for seed in (1, 2, 1)]
+    assert scores[0]["loss"] == scores[2]["loss"] != scores[1]["loss"]
+    assert [score["fidelity"]["images_seen"] for score in scores] == [96] * 3
+    assert [score["fidelity"]["training"]["seed"] for score in scores] == [1, 2, 1]
+    assert not list(tmp_path.glob("weights/*"))
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
 def test_kept_weights_fit_the_network(job: EvaluationJob, tmp_path: Path) -> None:
     scored(at_rung(job, 2))
     load_weights(build(Architecture.from_dict(job.architecture), num_classes=2, seed=0), weights_path(tmp_path, 7))
