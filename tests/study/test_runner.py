@@ -1,4 +1,4 @@
-"""What Ray does on our behalf."""
+"""What Ray does on our behalf, in one process: a Ray is started once for all of it."""
 
 import os
 import subprocess
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+# A study all of whose candidates are measured elsewhere has nothing to start, perhaps to its end. While it waits, its
+# Ray listens.
 SCRIPT = """
 import os
 from pathlib import Path
+from types import SimpleNamespace
 os.environ.update({"RAY_USAGE_STATS_ENABLED": "0"})
 from bench.study import runner
 
@@ -40,20 +43,9 @@ def listening(pids):
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
                 yield fields[1].split(":")[0]
 
-os.environ.update(runner.environment(None))
-with runner.connected(None, 1):
-    addresses = sorted(set(listening(family(os.getpid()))))
-print("addresses", *addresses)
-"""
-LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-
-# A study all of whose candidates are measured elsewhere has nothing to start, perhaps to its end.
-WAITING = """
-from types import SimpleNamespace
-from bench.study import runner
-
 class Waiting:
     asked = 0
+    addresses = ()
 
     @property
     def plan(self):
@@ -61,17 +53,22 @@ class Waiting:
 
     def next_job(self):
         self.asked += 1
+        if Path("/proc/net/tcp").exists():
+            self.addresses = sorted({*self.addresses, *listening(family(os.getpid()))})
 
 session = Waiting()
 runner.run(session, concurrency=1, ray_address=None, uses_gpu=False)
+print("addresses", *session.addresses)
 print("asked", session.asked)
 """
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
-def run(script):
+@pytest.fixture(scope="module")
+def told():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
+        [sys.executable, "-W", "ignore", "-c", SCRIPT],
         capture_output=True,
         text=True,
         timeout=120,
@@ -79,15 +76,15 @@ def run(script):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads sockets from Linux's /proc")
-def test_a_local_ray_listens_on_loopback_only():
-    addresses = run(SCRIPT).split("addresses", 1)[1].split()
+def test_a_local_ray_listens_on_loopback_only(told):
+    addresses = told["addresses"].split()
     assert addresses
     assert set(addresses) <= LOOPBACK
 
 
-def test_a_study_that_only_waits_is_asked_again_and_ends_without_a_job():
-    assert "asked 3" in run(WAITING)
+def test_a_study_that_only_waits_is_asked_again_and_ends_without_a_job(told):
+    assert told["asked"] == "3"
