@@ -89,11 +89,12 @@ def steady_drift(measurement: Measurement) -> str | None:
     Over the medians of processes: the blocks of one process share its luck, and a slope over them finds a drift in one
     session of ten where there is none.
     """
-    from scipy import stats as scipy_stats  # 47 MB of memory, which whoever only reads results does without
-
     processes = block_medians(measurement.reference_samples, kept_of(measurement))
     if len(processes) < _LEAST_FOR_DRIFT:
         return None
+    # Half a second and 47 MB, which quick sessions and whoever only reads results do without.
+    from scipy import stats as scipy_stats
+
     medians = np.log([float(np.median(blocks)) for blocks in processes])
     found = scipy_stats.theilslopes(medians, np.arange(len(medians)), alpha=0.99)
     if float(found.low_slope) * (len(medians) - 1) <= _STEADY_DRIFT:
