@@ -1,4 +1,4 @@
-"""`bench compare` as users run it."""
+"""`bench compare`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import bench
 from reproduce.made import Timing
 from store.examples import add_scored_trial
 
@@ -38,10 +37,10 @@ def row_of(ended: Any, label: str) -> dict[str, Any]:
     return next(row for row in json.loads(ended.out) if row["label"] == label)
 
 
-def test_models_are_compared_in_pairs(tmp_path: Path) -> None:
+def test_models_are_compared_in_pairs(here: Here, tmp_path: Path) -> None:
     prepare(reference_point("mobileone_s0"), tmp_path / "s0.onnx", seed=0, resolution=64)
     words = ("fastvit_t8", "mobileone_s0", "timm:resnet18@64", "s0.onnx", "--resolution", 64, "--quick")
-    ended = bench("compare", *words, "--out", "compare.html", "--limit", 1, cwd=tmp_path)
+    ended = here("compare", *words, "--out", "compare.html", "--limit", 1)
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
     assert lines[2].startswith("fastvit_t8")

@@ -1,4 +1,4 @@
-"""`bench evaluate` as users run it."""
+"""`bench evaluate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from command import bench
 from PIL import Image
 
 from bench.evaluate import imagenet_classes
@@ -24,14 +23,14 @@ def _pictures(folder: Path, names: tuple[str, ...]) -> None:
             Image.new("RGB", (80, 60), colour).save(folder / name / f"{place}.png")
 
 
-def test_weights_are_evaluated_on_what_is_given(tmp_path: Path) -> None:
+def test_weights_are_evaluated_on_what_is_given(here: Here, tmp_path: Path) -> None:
     """The second time nothing is left to count, and the report says since when it is known."""
     classes = imagenet_classes()
     _pictures(tmp_path / "val", classes[:3])
     _pictures(tmp_path / "a", classes[5:8])
     torch.save(timm.create_model("mobileone_s0").state_dict(), tmp_path / "weights.pth")
     words = ("mobileone_s0", "--weights", "weights.pth", "--imagenet", "val", "--imagenet-a", "a")
-    ended = bench("evaluate", *words, "--json", cwd=tmp_path)
+    ended = here("evaluate", *words, "--json")
     assert ended.code == 0, ended.err
     findings = json.loads(ended.out)["findings"]
     plain = [finding for finding in findings if finding["quantity"] == "imagenet: top-1"]
@@ -40,7 +39,7 @@ def test_weights_are_evaluated_on_what_is_given(tmp_path: Path) -> None:
     shifted = [finding for finding in findings if finding["quantity"] == "imagenet-a: top-1"]
     assert shifted[0]["verdict"].startswith("not run: the whole benchmark (missing classes (199): n01531178, ")
     assert "3 of 200 classes" in shifted[0]["verdict"]
-    again = json.loads(bench("evaluate", *words, "--json", cwd=tmp_path).out)["findings"]
+    again = json.loads(here("evaluate", *words, "--json").out)["findings"]
     assert [finding["values"] for finding in again] == [finding["values"] for finding in findings]
     assert all("counted at 20" in finding["note"] for finding in again)
     assert not any("counted at" in finding["note"] for finding in findings)

@@ -1,4 +1,5 @@
-"""`bench measure` and `bench calibrate` as users run them, on networks of the smoke space."""
+"""`bench measure` and `bench calibrate` on networks of the smoke space: once as users run them, then in this process,
+which has what a process of its own would import for seconds."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import pytest
 from command import QUICK, bench
 
 from bench.store import open_store
+
+from .here import Here
 
 POINTS = ("smoke_repmixer", "smoke_attention")
 SMALL = ("--space", "smoke", "--quick", "--target", "100")
@@ -33,9 +36,9 @@ def test_models_are_timed_side_by_side_and_kept(tmp_path: Path) -> None:
     assert kept[0].fingerprint["export"]["opset"] == 20
 
 
-def test_runtimes_and_threads_and_forms_are_rows_of_one_session(tmp_path: Path) -> None:
+def test_runtimes_and_threads_and_forms_are_rows_of_one_session(here: Here, tmp_path: Path) -> None:
     words = ["--runtime", "onnxruntime", "--runtime", "torch", "--form", "deploy", "--form", "train", "--json"]
-    ended = bench("measure", POINTS[0], *SMALL, *words, "--no-store", cwd=tmp_path)
+    ended = here("measure", POINTS[0], *SMALL, *words, "--no-store")
     assert ended.code == 0, ended.err
     (rows,) = ended.lines
     assert [row["label"] for row in rows] == [
@@ -50,11 +53,11 @@ def test_runtimes_and_threads_and_forms_are_rows_of_one_session(tmp_path: Path) 
     assert not (tmp_path / "results").exists()
 
 
-def test_a_file_is_looked_into_and_timed(tmp_path: Path) -> None:
-    made = bench("export", POINTS[0], "--space", "smoke", "--out", "own.onnx", cwd=tmp_path)
+def test_a_file_is_looked_into_and_timed(here: Here, tmp_path: Path) -> None:
+    made = here("export", POINTS[0], "--space", "smoke", "--out", "own.onnx")
     assert made.code == 0, made.err
     (tmp_path / "broken.onnx").write_bytes((tmp_path / "own.onnx").read_bytes()[:-500])
-    ended = bench("measure", "own.onnx", "broken.onnx", *SMALL, "--resolution", 64, cwd=tmp_path)
+    ended = here("measure", "own.onnx", "broken.onnx", *SMALL, "--resolution", 64)
     assert ended.code == 0, ended.err
     assert re.search(r"^own\.onnx +\d", ended.out, re.MULTILINE)
     assert re.search(r"^broken\.onnx +- .*failed$", ended.out, re.MULTILINE)
@@ -77,14 +80,14 @@ def test_a_file_is_looked_into_and_timed(tmp_path: Path) -> None:
         (["nowhere.onnx"], "nowhere.onnx cannot be read"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
-    ended = bench("measure", *words, cwd=tmp_path)
+def test_what_cannot_be_measured_is_one_line(here: Here, words: list[str], message: str) -> None:
+    ended = here("measure", *words)
     assert ended.code == 1
     assert message in ended.err
     assert len(ended.err.strip().splitlines()) == 1
 
 
-def test_results_made_elsewhere_are_taken_in(tmp_path: Path) -> None:
+def test_results_made_elsewhere_are_taken_in(here: Here, tmp_path: Path) -> None:
     (tmp_path / "times.json").write_text(
         json.dumps(
             [
@@ -104,7 +107,7 @@ def test_results_made_elsewhere_are_taken_in(tmp_path: Path) -> None:
             ]
         )
     )
-    ended = bench("measure", "--import", "times.json", cwd=tmp_path)
+    ended = here("measure", "--import", "times.json")
     assert ended.code == 0, ended.err
     assert "trtexec" in ended.out
     with open_store(tmp_path / "results" / "bench.db", read_only=True) as store:
@@ -113,18 +116,18 @@ def test_results_made_elsewhere_are_taken_in(tmp_path: Path) -> None:
     assert "machine" not in record.fingerprint  # nothing of this machine
 
 
-def test_a_calibrated_runner_skips_what_is_hopeless(tmp_path: Path) -> None:
-    refused = bench("search", "--space", "smoke", "--budget", 2, "--rule", "latency_ms <= 1", cwd=tmp_path)
+def test_a_calibrated_runner_skips_what_is_hopeless(here: Here, tmp_path: Path) -> None:
+    refused = here("search", "--space", "smoke", "--budget", 2, "--rule", "latency_ms <= 1")
     assert refused.code == 1
     assert "cpu is not calibrated" in refused.err
     assert "run `bench calibrate cpu`" in refused.err
 
-    first = bench("calibrate", "cpu", "--space", "smoke", "--count", 12, "--json", cwd=tmp_path)
+    first = here("calibrate", "cpu", "--space", "smoke", "--count", 12, "--json")
     assert first.code == 0, first.err
     assert first.lines[0]["networks"] == 12
     with open_store(tmp_path / "results" / "bench.db", read_only=True) as store:
         kept = store.all_measurements()
-    again = bench("calibrate", "cpu", "--space", "smoke", "--count", 12, cwd=tmp_path)
+    again = here("calibrate", "cpu", "--space", "smoke", "--count", 10)
     assert again.code == 0, again.err
     assert "12 networks" in again.out
     with open_store(tmp_path / "results" / "bench.db", read_only=True) as store:
@@ -133,9 +136,9 @@ def test_a_calibrated_runner_skips_what_is_hopeless(tmp_path: Path) -> None:
     bound = sorted(record.summary["median_ms"] for record in kept)[len(kept) // 2]
     (tmp_path / "quick.yaml").write_text(QUICK)
     words = ["search", "--config", "quick.yaml", "--rule", f"latency_ms <= {bound}", "--name", "bound"]
-    ended = bench(*words, "--budget", 4, "--concurrency", 1, cwd=tmp_path)
+    ended = bench(*words, "--budget", 3, "--concurrency", 1, cwd=tmp_path)
     assert ended.code == 0, ended.err
-    replayed = bench("replay", "bound", cwd=tmp_path)
+    replayed = here("replay", "bound")
     assert replayed.code == 0, replayed.out + replayed.err
     with open_store(tmp_path / "results" / "bench.db", read_only=True) as store:
         study = store.study("bound")

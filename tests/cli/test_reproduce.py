@@ -1,4 +1,4 @@
-"""`bench reproduce` as users run it; what it does not have to time for real is timed by made-up figures."""
+"""`bench reproduce`; what it does not have to time for real is timed by made-up figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import bench
 from reproduce.made import Timing
 
 from bench.reproduce import sessions
@@ -43,9 +42,9 @@ def run_of(text: str) -> str:
     return found[1]
 
 
-def test_a_published_model_is_checked_and_kept(tmp_path: Path) -> None:
+def test_a_published_model_is_checked_and_kept(here: Here, tmp_path: Path) -> None:
     """The whole command with the least of timing; the figures of a full run are under results/measured."""
-    ended = bench("reproduce", "mobileone_s0", "--limit", 1, "--json", cwd=tmp_path)
+    ended = here("reproduce", "mobileone_s0", "--limit", 1, "--json")
     assert ended.code == 0, ended.err
     (data,) = ended.lines
     (report,) = data["reports"]
