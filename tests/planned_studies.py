@@ -102,18 +102,19 @@ def _write(store: Store, study: StudyRecord, plan: Plan, trials: Sequence[Trial]
     # The store's own methods are one transaction each, 5 to 10 a trial: minutes for what is written here in seconds.
     with store._writing() as session:
         ids = {found.number: first_id + place for place, found in enumerate(trials)}
-        session.execute(insert(TrialRow), [_trial_row(study, found, ids[found.number]) for found in trials])
+        # Into the tables: rows of a mapped class go one by one wherever what is None differs from row to row.
+        session.execute(insert(TrialRow.__table__), [_trial_row(study, found, ids[found.number]) for found in trials])
         scores = [row for found in trials for row in _score_rows(found, ids[found.number])]
         timings = [row for found in trials for row in _timing_rows(found, ids[found.number])]
         for table, rows in ((ScoreRow, scores), (MeasurementRow, timings)):
             if rows:
-                session.execute(insert(table), rows)
+                session.execute(insert(table.__table__), rows)
         events = [
             {"study_id": study.id, "trial_id": ids[found.number], "kind": "trial_status", "data": {}, "created_at": at}
             for found in trials
             for at in [_moment(found.number)]
         ]
-        session.execute(insert(EventRow), events)
+        session.execute(insert(EventRow.__table__), events)
 
 
 def _trial_row(study: StudyRecord, found: Trial, trial_id: int) -> dict[str, Any]:
