@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -189,8 +189,14 @@ def _first_valid(
     other_than: Architecture | None = None,
 ) -> Architecture:
     broken: Counter[str] = Counter()
+    # A small space proposes the same again and again: 20,000 tries of one that no rule leaves alone took seconds.
+    known: dict[tuple[object, ...], Sequence[str]] = {}
     for _ in range(max_tries):
         values = propose()
+        key = tuple(values.items())
+        if failed := known.get(key):
+            broken.update(failed)
+            continue
         # Cheap rules first: most tries of a tightly ruled space end here, before an architecture is made.
         if failed := broken_structure(space, values):
             broken.update(failed)
@@ -199,6 +205,7 @@ def _first_valid(
         if architecture == other_than:
             continue
         if failed := space.broken_rules(architecture, costs):
+            known[key] = failed
             broken.update(failed)
             continue
         return architecture
