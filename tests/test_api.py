@@ -21,13 +21,15 @@ from bench.store import open_store
 if TYPE_CHECKING:
     from .conftest import RealSearch
 
+# The reference points and as many that the sampler proposes.
+BUDGET = 4
 # As a user would write it; what it prints is all that comes out.
 SCRIPT = """
 import bench
 
 study = bench.search(
     "smoke",
-    budget=6,
+    budget=4,
     name="exact",
     rules=["macs_g <= 0.001"],
     objectives=["accuracy", "macs"],
@@ -46,7 +48,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dic
     by_command, by_script = (tmp_path_factory.mktemp(name) for name in ("command", "script"))
     words = ["--objectives", "accuracy,macs", "--rule", "macs_g <= 0.001", "--concurrency", 1, "--seed", 3]
     ended = bench(
-        "search", "--config", write_quick(by_command), "--budget", 6, "--name", "exact", *words, cwd=by_command
+        "search", "--config", write_quick(by_command), "--budget", BUDGET, "--name", "exact", *words, cwd=by_command
     )
     assert ended.code == 0, ended.err
     script = subprocess.run(
@@ -84,7 +86,7 @@ def test_a_seed_gives_the_same_study_by_command_and_by_api(exact: tuple[dict[str
     first, second, _ = exact
     for name in first:
         assert first[name] == second[name], name
-    assert len(first["trials"]) == 6
+    assert len(first["trials"]) == BUDGET
 
 
 def test_without_a_terminal_it_prints_plain_lines_and_the_front(
@@ -92,9 +94,9 @@ def test_without_a_terminal_it_prints_plain_lines_and_the_front(
 ) -> None:
     *_, ended = exact
     assert "\x1b" not in ended.out + ended.err
-    assert re.search(r"^\d:\d\d  6/6 done, 0 running, 0 failed  finished$", ended.err, re.MULTILINE), ended.err
-    assert re.search(r"^\d:\d\d  0/6 done, 1 running, 0 failed  #0 is trained \(reference:", ended.err, re.MULTILINE)
-    assert re.search(r"exact: \d on the front of 6 tried", ended.out)
+    assert re.search(r"^\d:\d\d  4/4 done, 0 running, 0 failed  finished$", ended.err, re.MULTILINE), ended.err
+    assert re.search(r"^\d:\d\d  0/4 done, 1 running, 0 failed  #0 is trained \(reference:", ended.err, re.MULTILINE)
+    assert re.search(r"exact: \d on the front of 4 tried", ended.out)
     assert "bench export exact/" in ended.out
     assert "the front as a page:  front.html" in ended.out
 
