@@ -207,10 +207,11 @@ def test_a_reference_point_is_exported(here: Here, tmp_path: Path) -> None:
 
 
 def elsewhere(folder: Path) -> str:
-    """Settings that keep checkpoints off the small disk on which the database lies."""
-    return f"{QUICK}\nexecution: {{folder: {folder / 'study'}}}\n"
+    """Settings that keep checkpoints off the small disk on which the database lies, without the time to time."""
+    return f"{QUICK}\nobjectives: [accuracy, macs]\nexecution: {{folder: {folder / 'study'}}}\n"
 
 
+@pytest.mark.soak  # a session on a full disk: tests/study/test_session.py; the line that tells of one: test_refusals.py
 def test_a_disk_that_fills_up_during_a_search_ends_it_in_one_line(tmp_path: Path) -> None:
     words = [
         "search",
@@ -255,7 +256,7 @@ def test_a_search_of_a_full_disk_goes_on(tmp_path: Path) -> None:
     ]
     with small_disk(tmp_path / "disk", num_kib=8192) as disk:
         with started(*words, "--db", disk / "bench.db", cwd=tmp_path) as process:
-            wait_for(process, "measured", number=2)
+            wait_for(process, "scored", number=2)
             filler = fill(disk)
             process.communicate(timeout=120)
         filler.unlink()
