@@ -29,20 +29,32 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"no Chromium at {CHROMIUM}; `make debian` installs it where apt-get can")
     with sync_playwright() as playwright:
         opened = launch(playwright)
-        yield opened
+        with context_of(opened) as context:
+            context.new_page()  # for `seen` of visits.py
+            yield opened
         opened.close()
 
 
 @pytest.fixture(scope="session")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`main` with its baselines, `again` by another seed, `other` by another sampler, `elsewhere` on another CPU."""
-    db = tmp_path_factory.mktemp("several") / "bench.db"
-    write_study(db, Plan(name="elsewhere", num_trials=120, machine="another CPU", seed=3))
-    write_study(db, Plan(name="again", num_trials=120, seed=1))
-    write_study(db, Plan(name="other", num_trials=120, sampler="random", seed=2))
-    write_study(db, Plan(name="main", num_trials=120, failed=0.06))
+    return written_studies(tmp_path_factory.mktemp("several") / "bench.db", num_trials=120)
+
+
+def written_studies(db: Path, *, num_trials: int) -> Path:
+    write_study(db, Plan(name="elsewhere", num_trials=num_trials, machine="another CPU", seed=3))
+    write_study(db, Plan(name="again", num_trials=num_trials, seed=1))
+    write_study(db, Plan(name="other", num_trials=num_trials, sampler="random", seed=2))
+    write_study(db, Plan(name="main", num_trials=num_trials, failed=0.06))
     write_study(db, Plan(name="main-baselines", num_trials=len(BASELINES), names=BASELINES, failed=0.0))
     return db
+
+
+@pytest.fixture(scope="session")
+def few_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same studies with fewer trials, for what looks at every element of a page."""
+    with served(written_studies(tmp_path_factory.mktemp("few") / "bench.db", num_trials=20)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

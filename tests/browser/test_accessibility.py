@@ -22,11 +22,11 @@ _SERIOUS = ("serious", "critical")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_violation(browser: Browser, several_url: str, scheme: str) -> None:
+def test_no_serious_violation(browser: Browser, few_url: str, scheme: str) -> None:
     # Its script is given to the page as text, which the page's own policy refuses: for this test alone there is none.
     with (
         context_of(browser, color_scheme=scheme, bypass_csp=True) as context,
-        visit(context, several_url) as found,
+        visit(context, few_url) as found,
     ):
         found.open(study="main", trial="0", selected="0-3")
         for view in VIEWS:

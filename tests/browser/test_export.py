@@ -15,7 +15,7 @@ from bench.dashboard.source import Source
 from bench.report.views import study_view
 from bench.store import open_store
 
-from .visits import VIEWS, Visit, context_of, opened, visit
+from .visits import VIEWS, Visit, opened, seen
 
 _LARGEST_BYTES = 5_500_000
 
@@ -64,7 +64,7 @@ def test_page_is_downloaded_as_one_file_that_opens(main: Visit, browser: Browser
         main.page.get_by_role("link", name="This page as one file").click()
     assert waiting.value.suggested_filename == "main.html"
     waiting.value.save_as(tmp_path / "main.html")
-    with context_of(browser) as context, visit(context, (tmp_path / "main.html").as_uri()) as found:
+    with seen(browser, (tmp_path / "main.html").as_uri()) as found:
         found.open("table")
         expect(found.find("#live")).to_contain_text("file of")
 
@@ -92,7 +92,7 @@ def test_parallel_coordinates_are_saved_as_pixels(main: Visit) -> None:
 def test_file_shows_the_same_without_a_server(browser: Browser, file: Path, several: Path) -> None:
     with open_store(several, read_only=True) as store:
         view = study_view(store, "main")
-    with context_of(browser) as context, visit(context, file.as_uri()) as found:
+    with seen(browser, file.as_uri()) as found:
         found.open()
         assert found.numbers("front") == [trial.number for trial in view.front]
         assert set(found.traces()["measured"]["text"]) >= {"fastvit_t8", "mobileone_s0"}
@@ -110,7 +110,7 @@ def test_file_has_samples_of_the_front_and_says_what_it_has_not(browser: Browser
     with open_store(several, read_only=True) as store:
         view = study_view(store, "main")
     stopped = next(trial for trial in view.trials if trial.status == "stopped")
-    with context_of(browser) as context, visit(context, file.as_uri()) as found:
+    with seen(browser, file.as_uri()) as found:
         found.open("trial", trial=str(view.front[0].number))
         assert found.find("#trial .samples circle").count() > 3
         found.open("trial", trial=str(stopped.number))
@@ -119,7 +119,7 @@ def test_file_has_samples_of_the_front_and_says_what_it_has_not(browser: Browser
 
 
 def test_link_into_a_file_restores_what_was_shown(browser: Browser, file: Path) -> None:
-    with context_of(browser) as context, visit(context, file.as_uri()) as found:
+    with seen(browser, file.as_uri()) as found:
         found.open("front", x="params_m", filter="status%3Dcomplete", selected="0")
         expect(found.find("#x-axis")).to_have_value("params_m")
         expect(found.find("#filter")).to_have_value("status=complete")

@@ -15,7 +15,7 @@ from bench.dashboard.source import Source
 from bench.store import open_store
 
 from .following import PLAN, begin, wait_for_front
-from .visits import context_of, opened, visit
+from .visits import opened, seen
 
 # Counts questions about points, holds each up for longer than the page waits between two, and can hide the page.
 _COUNTED = """() => {
@@ -74,10 +74,10 @@ def test_pause_holds_the_page_and_counts_what_waits(browser: Browser, tmp_path: 
 def test_server_that_goes_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     db = tmp_path / "bench.db"
     begin(db, 10)
-    with open_store(db) as store, Source(db) as source, context_of(browser) as context:
+    with open_store(db) as store, Source(db) as source:
         first = DashboardServer(source)
         first.start()
-        with visit(context, first.url) as found:
+        with seen(browser, first.url) as found:
             found.expected += ["ERR_CONNECTION", "Failed to load resource", "ERR_EMPTY_RESPONSE"]
             found.open()
             front = found.numbers("front")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from bench.dashboard.snapshot import write_snapshot
 from bench.dashboard.source import Source
 
-from .visits import VIEWS, Visit, context_of, opened, visit
+from .visits import VIEWS, Visit, opened, seen
 
 _SCRIPT = "<script>window.hacked = 1</script>"
 _IMAGE = '"><img src=x onerror="window.hacked = 1">'
@@ -55,7 +55,7 @@ def test_markup_in_a_file_is_shown_and_never_run(browser: Browser, hostile: Path
     path = tmp_path / "hostile.html"
     with Source(hostile, study="synthetic") as source:
         write_snapshot(source, source.chosen or 0, path)
-    with context_of(browser) as context, visit(context, path.as_uri()) as found:
+    with seen(browser, path.as_uri()) as found:
         _walk(found)
 
 

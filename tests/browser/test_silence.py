@@ -14,7 +14,7 @@ from bench.dashboard.serving import DashboardServer
 from bench.dashboard.source import Source
 from bench.store import open_store
 
-from .visits import context_of, opened, visit
+from .visits import opened, seen
 
 PLAN = Plan(num_trials=5, status=None)
 
@@ -45,8 +45,7 @@ def test_silence_grows_while_nothing_comes(browser: Browser, tmp_path: Path) -> 
     with (
         Source(db, clock=lambda: last + timedelta(seconds=115)) as source,
         DashboardServer(source) as server,
-        context_of(browser) as context,
-        visit(context, server.url) as found,
+        seen(browser, server.url) as found,
     ):
         found.open()
         expect(found.find("#live")).to_have_text("\N{BLACK CIRCLE} live")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -9,10 +11,13 @@ _GROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
 
 
 @pytest.mark.parametrize(("scheme", "ground"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(17, 22, 27)")])
-def test_colours_follow_the_system(browser: Browser, several_url: str, scheme: str, ground: str) -> None:
-    with context_of(browser, color_scheme=scheme) as context, visit(context, several_url) as found:
-        found.open(study="main")
-        assert found.page.evaluate(_GROUND) == ground
+def test_colours_follow_the_system(main: Visit, scheme: Literal["light", "dark"], ground: str) -> None:
+    main.page.emulate_media(color_scheme=scheme)
+    try:
+        main.open(study="main")
+        assert main.page.evaluate(_GROUND) == ground
+    finally:
+        main.page.emulate_media(color_scheme="light")
 
 
 def test_choice_of_colours_stays_and_reaches_the_charts(browser: Browser, several_url: str) -> None:

@@ -20,7 +20,7 @@ from bench.dashboard.source import Source
 from bench.report.views import study_view
 from bench.store import open_store
 
-from .visits import Visit, context_of, visit
+from .visits import Visit, seen
 
 NUM = 4200
 PLAN = Plan(name="thin", num_trials=NUM, failed=0.02, top=0.9, status=None)
@@ -45,7 +45,7 @@ def test_file_says_that_its_chart_is_thinned(browser: Browser, thin: Path, num_d
     with Source(thin) as source:
         write_snapshot(source, 1, tmp_path / "thin.html")
     assert num_dominated > 3000
-    with context_of(browser) as context, visit(context, (tmp_path / "thin.html").as_uri()) as found:
+    with seen(browser, (tmp_path / "thin.html").as_uri()) as found:
         found.open()
         drawn = len(found.numbers("dominated"))
         assert drawn < num_dominated
@@ -70,7 +70,7 @@ def test_file_of_a_part_of_the_trials_says_so_in_all_that_comes_from_it(
     assert held is not None
     num = len(held["rows"]["number"])
     part = f"{num:,} of {NUM:,} trials"
-    with context_of(browser) as context, visit(context, (tmp_path / "part.html").as_uri()) as found:
+    with seen(browser, (tmp_path / "part.html").as_uri()) as found:
         found.open()
         expect(found.find("#front .legend")).to_contain_text(f"of {num_dominated:,}")
         expect(found.find("#thinning")).to_contain_text(f"{part} are in this file")
@@ -104,7 +104,7 @@ def test_selection_zoom_and_filter_outlive_a_whole_answer(browser: Browser, thin
         hidden = [number for number, kind in kinds if kind == "dominated" and number not in shown][:3]
         first = DashboardServer(source)
         first.start()
-        with context_of(browser) as context, visit(context, first.url) as found:
+        with seen(browser, first.url) as found:
             found.expected += ["ERR_CONNECTION", "Failed to load resource", "ERR_EMPTY_RESPONSE"]
             found.open(selected=".".join(map(str, hidden)))
             assert set(hidden) <= set(found.numbers("dominated"))
@@ -134,11 +134,11 @@ def test_selection_zoom_and_filter_outlive_a_whole_answer(browser: Browser, thin
 
 
 def test_filter_finds_what_is_thinned_out(browser: Browser, thin: Path) -> None:
-    with Source(thin) as source, DashboardServer(source) as server, context_of(browser) as context:
+    with Source(thin) as source, DashboardServer(source) as server:
         usual = source.points(1, Question())
         assert usual is not None
         lacking = next(number for number in range(NUM) if number not in set(usual["rows"]["number"]))
-        with visit(context, server.url) as found:
+        with seen(browser, server.url) as found:
             found.open("table")
             found.find("#filter").fill(f"number={lacking}")
             expect(found.find("#filter-note")).to_contain_text("1 of ")
