@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from command import Ended, bench
+from command import Ended
 
 from bench.cli.main import cli
 from bench.networks.cost import cost_quantities, costs
@@ -21,7 +21,7 @@ from bench.space import Architecture, parse_space
 from bench.store import open_store
 from bench.study.baselines import FAMILIES
 
-from .here import Here
+from .here import Here, bench_here
 
 if TYPE_CHECKING:
     from ..conftest import RealSearch
@@ -61,14 +61,14 @@ def begun(real_search: RealSearch, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("baselines")
     for name in ("results", "cache"):
         shutil.copytree(real_search.folder / name, folder / name)
-    return Run(folder=folder, ended=bench("baselines", "real", "--networks", "mobileone_s0", cwd=folder))
+    return Run(folder=folder, ended=bench_here("baselines", "real", "--networks", "mobileone_s0", cwd=folder))
 
 
 @pytest.fixture(scope="session")
 def grown(begun: Run) -> Run:
     """Another beside it."""
     words = ("baselines", "real", "--networks", "cmt_ti", "--out", "page.html")
-    return Run(folder=begun.folder, ended=bench(*words, cwd=begun.folder))
+    return Run(folder=begun.folder, ended=bench_here(*words, cwd=begun.folder))
 
 
 @pytest.mark.slow

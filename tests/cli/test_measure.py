@@ -12,7 +12,7 @@ from command import QUICK, bench
 
 from bench.store import open_store
 
-from .here import Here
+from .here import Here, bench_here
 
 POINTS = ("smoke_repmixer", "smoke_attention")
 SMALL = ("--space", "smoke", "--quick", "--target", "100")
@@ -38,7 +38,7 @@ def test_models_are_timed_side_by_side_and_kept(tmp_path: Path) -> None:
 
 def test_runtimes_and_threads_and_forms_are_rows_of_one_session(here: Here, tmp_path: Path) -> None:
     words = ["--runtime", "onnxruntime", "--runtime", "torch", "--form", "deploy", "--form", "train", "--json"]
-    ended = here("measure", POINTS[0], *SMALL, *words, "--no-store")
+    ended = here("measure", POINTS[0], *SMALL, *words, "--limit", 1, "--no-store")
     assert ended.code == 0, ended.err
     (rows,) = ended.lines
     assert [row["label"] for row in rows] == [
@@ -57,7 +57,7 @@ def test_a_file_is_looked_into_and_timed(here: Here, tmp_path: Path) -> None:
     made = here("export", POINTS[0], "--space", "smoke", "--out", "own.onnx")
     assert made.code == 0, made.err
     (tmp_path / "broken.onnx").write_bytes((tmp_path / "own.onnx").read_bytes()[:-500])
-    ended = here("measure", "own.onnx", "broken.onnx", *SMALL, "--resolution", 64)
+    ended = here("measure", "own.onnx", "broken.onnx", *SMALL, "--limit", 1, "--resolution", 64)
     assert ended.code == 0, ended.err
     assert re.search(r"^own\.onnx +\d", ended.out, re.MULTILINE)
     assert re.search(r"^broken\.onnx +- .*failed$", ended.out, re.MULTILINE)
@@ -136,7 +136,7 @@ def test_a_calibrated_runner_skips_what_is_hopeless(here: Here, tmp_path: Path) 
     bound = sorted(record.summary["median_ms"] for record in kept)[len(kept) // 2]
     (tmp_path / "quick.yaml").write_text(QUICK)
     words = ["search", "--config", "quick.yaml", "--rule", f"latency_ms <= {bound}", "--name", "bound"]
-    ended = bench(*words, "--budget", 3, "--concurrency", 1, cwd=tmp_path)
+    ended = bench_here(*words, "--budget", 3, "--concurrency", 1, cwd=tmp_path)
     assert ended.code == 0, ended.err
     replayed = here("replay", "bound")
     assert replayed.code == 0, replayed.out + replayed.err

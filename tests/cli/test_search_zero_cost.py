@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
-from command import Ended, bench
+from command import Ended
 
 from bench import api
 from bench.dashboard.question import Question
 from bench.dashboard.source import Source
 from bench.store import open_store
 
-from .here import Here
+from .here import Here, bench_here
 
-BUDGET = 6
+BUDGET = 4
 TITLE = "zero-cost score (nothing trained; no accuracy)"
 
 
@@ -23,7 +23,7 @@ TITLE = "zero-cost score (nothing trained; no accuracy)"
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     folder = tmp_path_factory.mktemp("zero-cost")
     words = ("search", "--space", "smoke", "--proxy", "zero-cost", "--objectives", "accuracy,macs", "--name", "looked")
-    return folder, bench(*words, "--budget", BUDGET, "--concurrency", 1, "--json", cwd=folder)
+    return folder, bench_here(*words, "--budget", BUDGET, "--concurrency", 1, "--json", cwd=folder)
 
 
 def test_nothing_is_trained_and_every_candidate_is_scored(searched: tuple[Path, Ended]) -> None:
@@ -44,7 +44,7 @@ def test_nothing_is_trained_and_every_candidate_is_scored(searched: tuple[Path, 
 @pytest.mark.soak
 def test_the_same_search_finds_the_same(searched: tuple[Path, Ended]) -> None:
     folder, ended = searched
-    again = bench("search", "--repeat", "looked", "--name", "again", "--json", cwd=folder)
+    again = bench_here("search", "--repeat", "looked", "--name", "again", "--json", cwd=folder)
     assert again.code == 0, again.err
     first, second = (
         [(trial["id"], trial["zero_cost"], trial["is_front"]) for trial in found.lines[-1]["trials"]]
