@@ -18,7 +18,7 @@ from bench.store import open_store
 
 from .asked import ask
 
-POLLERS, TRIALS, BEGUN = 3, 30, 5
+POLLERS, TRIALS, BEGUN = 3, 12, 5
 _PLAN = Plan(name="live", num_trials=BEGUN, status=None)
 # As a search writes: a store of its own in a process of its own, a transaction for each thing that it tells.
 _WRITER = """

@@ -27,7 +27,7 @@ def loaded(folder: Path, empty_db: Path, **settings: Any) -> Figures:
 
 
 def test_a_few_agents_are_served_beside_each_other(tmp_path: Path, empty_db: Path) -> None:
-    figures = loaded(tmp_path, empty_db, agents=10, jobs=200, work_s=0.2, for_s=1.0)
+    figures = loaded(tmp_path, empty_db, agents=10, jobs=60, work_s=0.2, for_s=1.0)
     assert figures.leases >= 10
     assert figures.memory_mib < MOST_MIB
 

@@ -11,7 +11,7 @@ from .examples import add_score, add_study, add_trial
 from .processes import go, start_writer
 
 NUM_PROCESSES = 4
-NUM_TRIALS = 50
+NUM_TRIALS = 20
 
 
 def test_four_processes_write_and_nothing_is_lost(store: Store, study: StudyRecord, tmp_path: Path) -> None:

@@ -146,4 +146,9 @@ class JobLife(RuleBasedStateMachine):
 
 
 TestJobLife = JobLife.TestCase
-TestJobLife.settings = settings(max_examples=25, stateful_step_count=40)
+TestJobLife.settings = settings(max_examples=16, stateful_step_count=30)
+
+
+@pytest.mark.soak
+class TestLongJobLife(JobLife.TestCase):  # type: ignore[misc, name-defined]  # made by hypothesis
+    settings = settings(max_examples=200, stateful_step_count=50)

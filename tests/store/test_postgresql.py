@@ -54,13 +54,13 @@ def test_processes_write_and_nothing_is_lost(url: str) -> None:
     go([start_writer(url, study="-", name=name, count=0) for name in ("first", "second")])
     with open_store(url) as store:
         study = store.study("first")
-        writers = [start_writer(url, study="first", name=name, count=20) for name in ("a", "b", "c", "d")]
+        writers = [start_writer(url, study="first", name=name, count=8) for name in ("a", "b", "c", "d")]
         acknowledged = {line for lines in go(writers) for line in lines}
         trials = store.trials(study.id)
         assert {trial.architecture_id for trial in trials} == acknowledged
-        assert [trial.number for trial in trials] == list(range(80))
+        assert [trial.number for trial in trials] == list(range(32))
         added = [event for event in store.events(study.id) if event.kind == "trial_added"]
-        assert [event.data["number"] for event in added] == list(range(80))
+        assert [event.data["number"] for event in added] == list(range(32))
 
 
 def test_lock_held_too_long_is_an_error_in_words(store: Store, url: str) -> None:
