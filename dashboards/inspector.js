@@ -144,9 +144,9 @@ function nearestLine(study, row) {
   const differences = study.objectives.map((objective, i) => {
     const value = trials.value(best.other, objective.name);
     if (objective.name === "zero_cost") return `${own[i] < value ? "−" : "+"}${Math.abs(own[i] - value).toFixed(3)} ${objective.short}`;
-    if (objective.name !== "accuracy") return `${percent(own[i] / value - 1)} ${objective.short}`;
+    if (!["accuracy", "supernet"].includes(objective.name)) return `${percent(own[i] / value - 1)} ${objective.short}`;
     const points = ((own[i] - value) * 100).toFixed(1);
-    return `${points < 0 ? "−" : "+"}${Math.abs(points)} points accuracy`;
+    return `${points < 0 ? "−" : "+"}${Math.abs(points)} points ${objective.short}`;
   });
   return h("p", { class: "nearest" }, `Against ${trials.columns.name[best.other]}: ${differences.join(", ")}`);
 }

@@ -90,12 +90,12 @@ def export(
         fold_attention_norm=fold_attention_norm,
     )
     click.echo(f"wrote {out}: {kind}, {exported.bytes / 1e6:.2f} MB, sha256 {exported.sha256}")
-    click.echo(_how(exported))
+    click.echo(how(exported))
     for note in notes:
         click.echo(note)
 
 
-def _how(exported: Exported) -> str:
+def how(exported: Exported) -> str:
     """What wrote the file, as what, and how near it came to torch."""
     side = exported.resolution
     parts = [f"{name} {number}" for name, number in exported.versions.items()]

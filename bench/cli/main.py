@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Train networks at length; say how well a search's score ranks them.",
     ),
     "proxies": ("bench.cli.proxies", "proxies", "Score networks without training them."),
+    "supernet": ("bench.cli.supernet", "supernet", "Train weights that all FastViTs of a space share; score by them."),
     "measure": ("bench.cli.measure", "measure", "Time models side by side, with intervals and verdicts."),
     "runners": ("bench.cli.runners", "runners", "Register devices that measure, and look after them."),
     "hub": ("bench.cli.hub", "hub", "Run the hub of registered runners; make tokens for it."),

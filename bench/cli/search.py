@@ -24,6 +24,7 @@ _SETTINGS = {
     "val_per_class": "data.val_per_class",
     "download": "data.download",
     "proxy": "proxy.kind",
+    "supernet": "proxy.supernet",
     "images": "proxy.images",
     "rungs": "proxy.rungs",
     "retrain_seeds": "retrain.seeds",
@@ -89,8 +90,10 @@ _SETTINGS = {
 @click.option("--download", is_flag=True, default=None, help="Allow a data set to be downloaded.")
 @click.option(
     "--proxy",
-    help="What scores candidates: training, or zero-cost, which trains nothing and is no accuracy [default: training].",
+    help="What scores candidates: training; supernet, by weights that all share (with --supernet); or zero-cost, which "
+    "trains nothing and is no accuracy [default: training].",
 )
+@click.option("--supernet", metavar="FILE", help="Of bench supernet train, for --proxy supernet.")
 @click.option("--images", type=int, help="Pictures seen at the top rung [default: 8000].")
 @click.option("--rungs", type=int, help="Rungs of successive halving; 1 trains all to the top [default: 3].")
 @click.option(

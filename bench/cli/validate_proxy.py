@@ -13,7 +13,8 @@ from bench.cli.options import json_option
 
 @click.command(
     epilog="Examples:  bench validate-proxy --space fastvit --n 24   |   bench validate-proxy --data fractals "
-    "--against-data ~/pictures   |   bench validate-proxy --n 12 --images 2000 --longer 4 --limit 1800"
+    "--against-data ~/pictures   |   bench validate-proxy --supernet supernet.pt   |   "
+    "bench validate-proxy --n 12 --images 2000 --longer 4 --limit 1800"
 )
 @click.option("--space", default="fastvit", show_default=True, help="Space that the networks are drawn from.")
 @click.option("--rule", "rules", multiple=True, metavar="RULE", help="A further rule, such as 'macs_g <= 1.5'.")
@@ -31,6 +32,7 @@ from bench.cli.options import json_option
 @click.option(
     "--resolution", type=int, help="Of all trainings [default: a quarter of each network's own, 64 at least]."
 )
+@click.option("--supernet", metavar="FILE", help="Of bench supernet train: judge its scores as well.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of networks.")
 @click.option("--concurrency", type=click.IntRange(1), help="Trainings at a time [default: one a core, one on a GPU].")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Trains.")
@@ -58,6 +60,7 @@ def validate_proxy(
     rungs: int,
     batch_size: int,
     resolution: int | None,
+    supernet: str | None,
     seed: int,
     concurrency: int | None,
     device: str,
@@ -68,8 +71,8 @@ def validate_proxy(
     """Train networks of a space shortly and at length, and say how far the short training ranks them as the long one.
 
     Beside that: what two seeds agree on (no proxy can do better), the cheapest fidelity that keeps tau >= 0.7, and
-    whether zero-cost proxies are worth more than counting multiply-adds. Whatever ends it, the same command goes on
-    with what is left; with --limit the findings are of what is done.
+    whether zero-cost proxies, or a supernet, are worth more than counting multiply-adds. Whatever ends it, the same
+    command goes on with what is left; with --limit the findings are of what is done.
     """
     from bench.cli.progress import bar
     from bench.report.page import write_whole
@@ -94,6 +97,7 @@ def validate_proxy(
         against=sources[1] if len(sources) > 1 else None,
         proxy=ProxyConfig(images=images, rungs=rungs, batch_size=batch_size),
         resolution=resolution,
+        supernet=supernet,
         seed=seed,
     )
     with bar(as_json=as_json, verb="training") as shown:

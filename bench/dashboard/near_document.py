@@ -10,7 +10,7 @@ from bench.dashboard.baselines_document import baselines_differences
 from bench.dashboard.followed import Group
 from bench.dashboard.telling import number
 from bench.report.points import StudyPoints
-from bench.store import ACCURACY, SCORES, Reader
+from bench.store import ACCURACY, SCORES, SUPERNET, Reader
 
 _NEIGHBOURS = 8
 # Neighbours are looked for among so many trials at most, the nearest in number.
@@ -55,7 +55,7 @@ def _difference(points: StudyPoints, own: Any, other: StudyPoints, place: int, *
     for objective, mine, theirs in zip(points.columns.objectives, own.tolist(), values.tolist(), strict=True):
         if objective.name in SCORES:
             told_of[objective.name] = number(mine - theirs)
-            is_accuracy = objective.name == ACCURACY
+            is_accuracy = objective.name in (ACCURACY, SUPERNET)
             words.append(f"{100 * (mine - theirs):+.1f} points" if is_accuracy else f"{mine - theirs:+.3f}")
         elif theirs:
             told_of[objective.name] = number(mine / theirs - 1)

@@ -14,20 +14,20 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import nn
 
 from bench.errors import TrainingError
 from bench.networks.fold import fold
-from bench.proxies.augment import augment, normalise
-from bench.proxies.cache import PackedData, Split
+from bench.proxies.augment import augment
+from bench.proxies.cache import PackedData
+from bench.proxies.judging import StepGuard, judge, precision, precision_name, read_pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,9 @@ class Score:
         return asdict(self)
 
 
-StepGuard = Callable[[], AbstractContextManager[object]]
+Learn = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""Adds the gradients of a step to the weights, from pictures (n, 3, r, r), labels (n,) and the pictures seen before it;
+gives the loss that is recorded."""
 
 
 class Training:
@@ -91,6 +93,7 @@ class Training:
         config: how to train.
         device: "cpu" or "cuda".
         step_guard: held around each step; a search passes the lock that keeps timing and training apart.
+        learn: what a step learns; None: the labels, by cross entropy. Optimiser, schedule, pictures and average stay.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Training:
         config: TrainingConfig,
         device: str = "cpu",
         step_guard: StepGuard = nullcontext,
+        learn: Learn | None = None,
     ) -> None:
         self.config = config
         self.data = data
@@ -112,12 +116,11 @@ class Training:
         self._curve: list[tuple[int, float]] = []
         self._device = torch.device(device)
         self._guard = step_guard
+        self._learn = learn or self._learn_labels
         self.network: nn.Module = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = {name: value.detach().clone() for name, value in self._floats()}
         self._optimizer = torch.optim.AdamW(_parameter_groups(network, config), lr=config.learning_rate)
         self._generator = torch.Generator().manual_seed(config.seed)
-        # bf16 pays on GPUs; on CPUs it was slower (a T8 at 64 px: 0.65x of fp32, 2026-11, AVX-512 and AMX).
-        self._autocast = self._device.type == "cuda" and torch.cuda.is_bf16_supported()
 
     def advance(self, images: int, *, seconds: float = math.inf) -> bool:
         """Trains until `images` have been seen or about `seconds` have passed; True when all have been seen.
@@ -145,35 +148,25 @@ class Training:
     def score(self, *, batch_size: int = 256) -> Score:
         """Scores the averaged weights on the validation split, in deploy form: it computes the same, faster."""
         begin = time.perf_counter()
-        correct, loss, held, split = 0, 0.0, 0.0, self.data.val
-        rows = np.arange(len(split.labels))
-        network = self._deploy_form()
-        with torch.inference_mode():
-            for start in range(0, len(split.labels), batch_size):
-                asked = time.perf_counter()
-                with self._guard():
-                    held += time.perf_counter() - asked
-                    images, labels = _read(split, rows[start : start + batch_size], self._device)
-                    with self._precision():
-                        outputs = network(images).float()
-                    correct += int((outputs.argmax(dim=1) == labels).sum())
-                    loss += float(F.cross_entropy(outputs, labels, reduction="sum"))
-        if not math.isfinite(loss):
-            raise TrainingError(f"validation loss is {loss} after {self.images_seen:,} pictures; the training diverged")
-        self.held_seconds += held
-        self.seconds += time.perf_counter() - begin - held
+        found = judge(self._deploy_form(), self.data.val, self._device, batch_size=batch_size, step_guard=self._guard)
+        if not math.isfinite(found.loss):
+            raise TrainingError(
+                f"validation loss is {found.loss} after {self.images_seen:,} pictures; the training diverged"
+            )
+        self.held_seconds += found.held_seconds
+        self.seconds += time.perf_counter() - begin - found.held_seconds
         return Score(
-            accuracy=correct / len(split.labels),
-            loss=loss / len(split.labels),
+            accuracy=found.accuracy,
+            loss=found.loss,
             curve=tuple(self._curve),
             fidelity=self._fidelity(),
             seconds=self.seconds,
             waiting_share=self._waiting / self.seconds,
         )
 
-    def save(self, path: Path) -> None:
-        """Writes all that is needed to go on, atomically."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on: tensors and plain data."""
+        return {
             "network": self.network.state_dict(),
             "average": self._average,
             "optimizer": self._optimizer.state_dict(),
@@ -183,16 +176,11 @@ class Training:
             "waiting": self._waiting,
             "curve": [list(point) for point in self._curve],
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
 
-    def load(self, path: Path) -> None:
-        """Goes on where `save` stopped. Nothing but tensors and plain data is read."""
-        state = torch.load(path, map_location=self._device, weights_only=True)
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state` gave."""
         self.network.load_state_dict(state["network"])
-        self._average = state["average"]
+        self._average = {name: value.to(self._device) for name, value in state["average"].items()}
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"].cpu())
         self.images_seen, self.seconds, self._waiting = (
@@ -201,6 +189,17 @@ class Training:
             state["waiting"],
         )
         self._curve = [(int(images), float(loss)) for images, loss in state["curve"]]
+
+    def save(self, path: Path) -> None:
+        """Writes the state, atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        torch.save(self.state(), temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Goes on where `save` stopped. Nothing but tensors and plain data is read."""
+        self.take_up(torch.load(path, map_location=self._device, weights_only=True))
 
     def _deploy_form(self) -> nn.Module:
         """A folded copy with the averaged weights; the network itself trains on."""
@@ -225,7 +224,7 @@ class Training:
         order = self._order(epoch)[position : position + size]
         if len(order) < size:
             order = torch.cat([order, self._order(epoch + 1)[: size - len(order)]])
-        images, labels = _read(split, order.numpy(), self._device)
+        images, labels = read_pictures(split, order.numpy(), self._device)
         return augment(images, self._generator, strength=self.config.augmentation), labels
 
     def _order(self, epoch: int) -> torch.Tensor:
@@ -235,11 +234,8 @@ class Training:
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        with self._precision():
-            outputs = self.network(images)
-        loss = F.cross_entropy(outputs.float(), labels, label_smoothing=self.config.label_smoothing)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._learn(images, labels, self.images_seen)
         self._optimizer.step()
         self.images_seen += len(labels)
         self._update_average()
@@ -247,6 +243,13 @@ class Training:
         if not math.isfinite(value):
             raise TrainingError(f"training loss is {value} after {self.images_seen:,} pictures; the training diverged")
         return value
+
+    def _learn_labels(self, images: torch.Tensor, labels: torch.Tensor, _seen: int) -> torch.Tensor:
+        with precision(self._device):
+            outputs = self.network(images)
+        loss = F.cross_entropy(outputs.float(), labels, label_smoothing=self.config.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def _learning_rate(self) -> float:
         config = self.config
@@ -280,9 +283,6 @@ class Training:
         for name, target in self._floats():
             target.copy_(values[name])
 
-    def _precision(self) -> AbstractContextManager[object]:
-        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._autocast)
-
     def _record(self, loss: float) -> None:
         tenth = self.config.images // 10 or 1
         if self.images_seen // tenth > (self.images_seen - self.config.batch_size) // tenth:
@@ -294,16 +294,10 @@ class Training:
             "images_seen": self.images_seen,
             "epochs": round(self.images_seen / len(self.data.train.labels), 3),
             "threads": torch.get_num_threads(),
-            "precision": "bfloat16" if self._autocast else "float32",
+            "precision": precision_name(self._device),
             "device": self._device.type,
             "training": asdict(self.config),
         }
-
-
-def _read(split: Split, rows: NDArray[np.int64], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised pictures and labels of some rows, on the device."""
-    images, labels = torch.from_numpy(split.images[rows]), torch.from_numpy(split.labels[rows])
-    return normalise(images.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
 
 
 def _parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, object]]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, StudyRecord, is_latency, latency_figure
+from bench.store import ACCURACY, LATENCY, SCORES, SUPERNET, ZERO_COST, StudyRecord, is_latency, latency_figure
 
 TITLES = {
     ACCURACY: "accuracy (top-1, short training)",
     ZERO_COST: "zero-cost score (nothing trained; no accuracy)",
+    SUPERNET: "supernet accuracy (top-1, shared weights; not trained alone)",
     LATENCY: "latency (ms, batch 1)",
     "params_m": "parameters (M, deploy form)",
     "macs_g": "MACs (G, deploy form)",
     "artifact_mb": "artifact (MB)",
 }
-_SHORT = {ACCURACY: ("accuracy", ""), ZERO_COST: ("zero-cost score", ""), LATENCY: ("latency", "ms")}
+_SHORT = {ACCURACY: ("accuracy", ""), ZERO_COST: ("zero-cost score", "")}
+_SHORT |= {SUPERNET: ("supernet accuracy", ""), LATENCY: ("latency", "ms")}
 _SHORT |= {"params_m": ("params", "M"), "macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
 _COSTS = ("params_m", "macs_g", "artifact_mb")
 

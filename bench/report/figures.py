@@ -12,13 +12,16 @@ from bench.report.figure_names import TITLES, figure_name
 from bench.report.likeness import told_apart
 from bench.report.page import write_whole
 from bench.report.views import StudyView, TrialView
-from bench.store import ACCURACY, is_latency
+from bench.store import ACCURACY, SUPERNET, is_latency
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 # Of a stage, in a hover text: the first words of a vocabulary say most.
 _WORDS_SHOWN = 4
+
+# What a study's candidates did with so many pictures; by its score.
+_SEEN = {ACCURACY: "at the top rung", SUPERNET: "seen by the supernet"}
 
 
 def front_figure(view: StudyView, baselines: StudyView | None = None, *, differing: Sequence[str] = ()) -> Figure:
@@ -202,7 +205,7 @@ def _title(view: StudyView, differing: Sequence[str]) -> str:
     machine = study.fingerprint.get("machine", {}).get("cpu", "an unnamed machine")
     if not set(study.runners) <= set(RUNNERS):
         machine = ", ".join(study.runners)
-    seen = "at the top rung" if view.score_name == ACCURACY else "looked at, nothing trained"
+    seen = _SEEN.get(view.score_name, "looked at, nothing trained")
     hypervolume = "" if view.hypervolume is None else f", hypervolume {view.hypervolume:.4g}"
     return (
         f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"

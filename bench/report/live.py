@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bench.store import ZERO_COST
+from bench.store import SUPERNET, ZERO_COST
 
 # Between two lines of progress of the same thing where there is no terminal.
 _QUIET_S = 10.0
@@ -169,6 +169,8 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
         case "scored":
             if ZERO_COST in data:
                 return f"#{number} has zero-cost score {data[ZERO_COST]:.4f} (no accuracy: nothing was trained)"
+            if SUPERNET in data:
+                return f"#{number} has supernet accuracy {data[SUPERNET]:.4f} (shared weights, not trained alone)"
             return f"#{number} has accuracy {data['accuracy']:.4f} at rung {data['rung']}"
         case "retraining":
             return f"#{number} is on the front and trained again, seed {data['seed']}"

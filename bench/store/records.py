@@ -20,8 +20,9 @@ BASELINES = "-baselines"
 LATENCY = "latency_ms"
 ACCURACY = "accuracy"
 ZERO_COST = "zero_cost"
+SUPERNET = "supernet"
 # What a study scores its candidates by, always its first objective; kept as `ScoreRecord.accuracy`.
-SCORES = (ACCURACY, ZERO_COST)
+SCORES = (ACCURACY, ZERO_COST, SUPERNET)
 
 StudyStatus = Literal["running", "interrupted", "complete", "stopped", "failed"]
 TrialStatus = Literal["queued", "running", "paused", "complete", "stopped", "failed"]
@@ -113,7 +114,7 @@ class TrialRecord:
 class ScoreRecord:
     """Score of a trial at one rung, with the fidelity it was bought at.
 
-    Its `accuracy` is one where the study's score is (`score_figure`); a zero-cost score stands there too.
+    Its `accuracy` is one where the study's score is (`score_figure`); a score of another kind stands there too.
     """
 
     id: int

@@ -44,13 +44,16 @@ class ProxyConfig:
 
     Attributes:
         kind: "zero-cost" trains nothing: it looks at generated pictures through fresh networks (README says what such a
-            score is worth; it is no accuracy).
+            score is worth; it is no accuracy). "supernet" scores by the weights that candidates inherit from one; its
+            file then decides the other settings here and the pictures.
+        supernet: file of `bench supernet train`.
         images: pictures seen at the top rung.
         rungs: how many rungs; 1 trains every candidate to the top.
         reduction: each rung sees this many times the pictures of the one below, and one in this many goes on.
     """
 
-    kind: Literal["training", "zero-cost"] = "training"
+    kind: Literal["training", "zero-cost", "supernet"] = "training"
+    supernet: str | None = None
     images: int = 8000
     rungs: int = 3
     reduction: float = 3.0
@@ -209,6 +212,7 @@ def checked(config: StudyConfig) -> StudyConfig:
     """
     if config.proxy.kind == "zero-cost":
         config = _untrained(config)
+    config = replace(config, proxy=_with_supernet(config.proxy))
     at_least: dict[str, tuple[float | None, float]] = {
         "budget": (config.budget, 1),
         "max_failures": (config.max_failures, 1),
@@ -267,6 +271,28 @@ def _constrained(config: StudyConfig) -> StudyConfig:
 
     found = checked_constraints(config.constraints, objectives=study_objectives(config), runners=config.timing.names)
     return replace(config, constraints=found)
+
+
+def _with_supernet(proxy: ProxyConfig) -> ProxyConfig:
+    """The same with the file of its supernet named so that it is found from any folder, and its one rung.
+
+    Raises:
+        ConfigError: a supernet without its file, or the file of one that nothing asks for.
+    """
+    if proxy.kind != "supernet":
+        if proxy.supernet is not None:
+            raise ConfigError(
+                f"proxy.supernet is {proxy.supernet!r} beside proxy.kind {proxy.kind}; only --proxy supernet scores by "
+                "it; add that, or leave the file out"
+            )
+        return proxy
+    if proxy.supernet is None:
+        raise ConfigError(
+            "proxy.kind supernet without its file; bench supernet train writes one; name it with --supernet FILE"
+        )
+    if proxy.rungs not in (1, ProxyConfig().rungs):
+        raise ConfigError(f"proxy.rungs is {proxy.rungs} beside proxy.kind supernet, which has one; leave it out")
+    return replace(proxy, supernet=str(Path(proxy.supernet).expanduser().resolve()), rungs=1)
 
 
 def _untrained(config: StudyConfig) -> StudyConfig:

@@ -1,5 +1,5 @@
 """The scoring job of a study, as a worker does it: train a candidate up to a rung, score it, keep it; or score it as it
-is (bench/study/untrained.py).
+is (bench/study/untrained.py), or with the weights of a supernet (bench/study/inherited.py).
 
 A job is plain data and so are the updates it yields; nothing here knows Ray or the database. Where latency is no
 objective, a new candidate is prepared here too, just before; else bench.study.timing has done so.
@@ -22,6 +22,7 @@ from bench.proxies.datasets import open_data
 from bench.proxies.training import Training, TrainingConfig
 from bench.space import Architecture
 from bench.study.config import StudyConfig
+from bench.study.inherited import inherited_score
 from bench.study.timing import prepare, remove_artifacts
 from bench.study.untrained import Standards, untrained_score
 from bench.study.worker import WAIT, Update, crash_log, use_threads
@@ -116,7 +117,7 @@ def evaluate(job: EvaluationJob) -> Iterator[tuple[int, Update]]:
         architecture = Architecture.from_dict(job.architecture)
         if not job.is_prepared:
             yield job.number, _prepared(job, config, architecture)
-        for update in _train(job, config, architecture) if job.standards is None else _look(job, config, architecture):
+        for update in _SCORERS[config.proxy.kind](job, config, architecture):
             yield job.number, update
 
 
@@ -220,6 +221,24 @@ def _look(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -
         "images": job.rungs[job.rung],
         "seconds": {WAIT: waited, "score": score["seconds"]},
     }
+
+
+def _inherit(job: EvaluationJob, config: StudyConfig, architecture: Architecture) -> Iterator[Update]:
+    use_threads(job.threads)
+    assert config.proxy.supernet is not None
+    cache = Path(job.cache_folder)
+    score, waited = inherited_score(config.proxy.supernet, architecture, cache=cache, device=job.device)
+    yield {
+        "kind": "scored",
+        "rung": job.rung,
+        "score": score,
+        "weights_path": None,
+        "images": job.rungs[job.rung],
+        "seconds": {WAIT: waited, "score": score["seconds"]},
+    }
+
+
+_SCORERS = {"training": _train, "zero-cost": _look, "supernet": _inherit}
 
 
 def _keep(training: Training, job: EvaluationJob, folder: Path) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.errors import ConfigError, nearest
-from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, is_latency, latency_figure
+from bench.store import ACCURACY, LATENCY, SCORES, SUPERNET, ZERO_COST, is_latency, latency_figure
 
 if TYPE_CHECKING:
     from bench.study.config import StudyConfig
@@ -36,6 +36,7 @@ OBJECTIVES: dict[str, Objective] = {
     for objective in (
         Objective(name=ACCURACY, maximise=True, is_measured=True, unit="top-1"),
         Objective(name=ZERO_COST, maximise=True, is_measured=False, unit="score"),
+        Objective(name=SUPERNET, maximise=True, is_measured=False, unit="top-1"),
         Objective(name=LATENCY, maximise=False, is_measured=True, unit="ms"),
         Objective(name="params_m", maximise=False, is_measured=False, unit="M"),
         Objective(name="macs_g", maximise=False, is_measured=False, unit="G"),
@@ -50,6 +51,9 @@ ALIASES = {
     "artifact": "artifact_mb",
     "size": "artifact_mb",
 }
+
+# Score -> the --proxy that gives it; every other study scores by accuracy.
+_PROXIES = {ZERO_COST: "zero-cost", SUPERNET: "supernet"}
 
 
 def parse_objectives(
@@ -78,9 +82,10 @@ def parse_objectives(
                 "of these"
             )
         if full in SCORES and full not in (ACCURACY, score):
+            scored = "trains its candidates" if score == ACCURACY else f"has --proxy {_PROXIES[score]}"
             raise ConfigError(
-                f"objective {name!r}; a study that trains its candidates scores them by accuracy; name that, or add "
-                "--proxy zero-cost"
+                f"objective {name!r}; a study that {scored} scores them by {score}; name that, or add "
+                f"--proxy {_PROXIES[full]}"
             )
         objective = OBJECTIVES[score if full in SCORES else full]
         found += _on_each(objective, (runner,) if runner else runners, runners)
@@ -107,7 +112,7 @@ def latencies_of(wanted: Sequence[str], runners: Sequence[str]) -> tuple[str, ..
 
 def study_objectives(config: StudyConfig) -> tuple[Objective, ...]:
     """The objectives of a study, its score first; errors as for `parse_objectives`."""
-    score = ZERO_COST if config.proxy.kind == "zero-cost" else ACCURACY
+    score = next((name for name, kind in _PROXIES.items() if kind == config.proxy.kind), ACCURACY)
     return parse_objectives(config.objectives, runners=config.timing.names, score=score)
 
 

@@ -15,6 +15,7 @@ from bench.space import Architecture
 from bench.store import SCORES
 from bench.study.config import StudyConfig
 from bench.study.evaluation import cache_folder, proxy_resolution, study_data
+from bench.study.inherited import supernet_pictures
 from bench.study.objectives import study_objectives
 from bench.study.timer import Timer
 from bench.study.timing import References, make_artifacts, reference_resolution, timing_job
@@ -28,10 +29,15 @@ _MARGIN = 1.25
 
 
 def pack_data(config: StudyConfig, resolutions: tuple[int, ...], progress: Progress) -> dict[int, str]:
-    """Packs the pictures at every proxy resolution of the space; the content hash of each. Nothing without training."""
+    """Packs the pictures at every proxy resolution of the space, or those of the supernet; the content hash of each.
+
+    Nothing is packed where nothing is trained.
+    """
     hashes: dict[int, str] = {}
     if config.proxy.kind == "zero-cost":
         return hashes
+    if config.proxy.kind == "supernet":
+        return supernet_pictures(config, cache_folder())
     for side in sorted({proxy_resolution(resolution) for resolution in resolutions}):
         report = partial(progress, f"pictures at {side} px")
         hashes[side] = study_data(config, side, cache_folder(), progress=report).hash

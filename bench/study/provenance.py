@@ -15,7 +15,7 @@ from bench.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "timm", "optuna", "ray", "onnx", "onnxruntime", "numpy", "moocore")
 # What of a score's fidelity has to be equal for two of them to stand on one front at one rung.
-_FIDELITY = ("data_hash", "classes", "precision", "device", "threads")
+_FIDELITY = ("data_hash", "classes", "precision", "device", "threads", "supernet")
 
 
 def versions() -> dict[str, str]:

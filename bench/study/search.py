@@ -19,6 +19,7 @@ from bench.store import Store, StudyRecord, driver_folder, study_folder
 from bench.study import runner
 from bench.study.config import StudyConfig
 from bench.study.constraints import rules_of
+from bench.study.inherited import keep_to, settled
 from bench.study.naming import checked_name, new_folder, new_name
 from bench.study.objectives import study_objectives
 from bench.study.preflight import Checked, check
@@ -75,6 +76,7 @@ def start(
     study_objectives(config)  # a name that is none is told before a hub is looked for
     is_given = space is not None
     space = space or load_space(config.space).with_rules(rules_of(config))
+    config = settled(config, space)
     earlier = earlier_searches(config, space, store) if earlier is None else earlier
     with hub_of(config, store) as client:
         way = _Way(timers=find_timers(config, client), client=client)
@@ -213,6 +215,7 @@ def _run(
             store.set_study_status(study.id, "running")
             store.record_event(study.id, "resumed", provenance())
         try:
+            keep_to(store, study, config)
             hashes = pack_data(config, checked.resolutions, report)
             report(_CORNER, 0, 1)
             references = reference_artifacts(config, checked.resolutions, folder, way.timers)

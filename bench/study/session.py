@@ -256,7 +256,7 @@ class Session:
             standards=self._standards,
         )
         self._under_way.begin(job)
-        self._begin(number, "started", rung=planned.rung, is_trained=self._standards is None)
+        self._begin(number, "started", rung=planned.rung, is_trained=self.config.proxy.kind == "training")
         return job
 
     def _retraining_job(self) -> EvaluationJob | None:

@@ -19,6 +19,8 @@ Scores = Mapping[str, float]
 # A fidelity that keeps at least this much of the long training's order will do.
 ENOUGH = 0.7
 BASELINE = "macs_g"
+# In the tables of scores without training of their own.
+SUPERNET = "supernet"
 
 
 def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
@@ -37,6 +39,7 @@ def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
             for row in rows
             if row["kind"] == "training"
         ],
+        "supernet": _supernet(rows),
         "data": [
             {"data": label_of(data), "fidelity": _fidelity(rows, place), **_of_data(scores, rows, place)}
             for place, data in enumerate(validation.data_sets)
@@ -157,9 +160,14 @@ def _ceiling(scores: _Scores, data: int, *, images: int) -> dict[str, Any] | Non
 
 
 def _zero_cost(scores: _Scores, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:
-    """Each proxy and size against the short and against the long training, beside multiply-adds."""
+    """Each proxy, the supernet and each size against the short and the long training, beside multiply-adds."""
     validation = scores.validation
-    features = {row["id"]: row["features"] for row in rows if row["kind"] == "network"}
+    inherited = {row["id"]: {SUPERNET: row["accuracy"]} for row in _inherited(rows)}
+    features = {
+        row["id"]: {**row["features"], **inherited.get(row["id"], {})} for row in rows if row["kind"] == "network"
+    }
+    if inherited:  # a network that could not be scored so is left out of all, so that they are of the same networks
+        features = {name: values for name, values in features.items() if SUPERNET in values}
     return {
         name: _beside_baseline(features, _complete(scores.of(data, images)))
         for name, images in (("short", validation.rungs[-1]), ("long", validation.long_images))
@@ -173,7 +181,8 @@ def _beside_baseline(
     if len(networks) < LEAST_NETWORKS:
         return None
     true = _mean(truth, networks)
-    columns = {name: [features[network][name] for network in networks] for name in FEATURES}
+    names = [name for name in (SUPERNET, *FEATURES) if all(name in features[network] for network in networks)]
+    columns = {name: [features[network][name] for network in networks] for name in names}
     columns["rank_sum"] = _rank_sum(columns)
     found = []
     for name, values in columns.items():
@@ -187,6 +196,23 @@ def _beside_baseline(
             }
         )
     return found
+
+
+def _inherited(rows: Rows) -> list[Mapping[str, Any]]:
+    """Scores with the weights of the supernet."""
+    return [row for row in rows if row["kind"] == "supernet" and row["reason"] is None]
+
+
+def _supernet(rows: Rows) -> dict[str, Any] | None:
+    """Which supernet was judged and what its scores are and cost; None: none was."""
+    scored = _inherited(rows)
+    if not scored:
+        return None
+    return {
+        "fidelity": dict(scored[0]["fidelity"]),
+        "score_seconds": float(np.median([row["seconds"] for row in scored])),
+        "scores": [{name: row[name] for name in ("id", "accuracy", "loss", "seconds")} for row in scored],
+    }
 
 
 def _rank_sum(columns: Mapping[str, Sequence[float]]) -> list[float]:

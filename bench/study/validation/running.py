@@ -12,12 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.errors import TrainingError
+from bench.errors import ConfigError, TrainingError
 from bench.measure import fingerprint
 from bench.networks.cost import cost_quantities
 from bench.proxies.zero_cost import zero_cost_features
 from bench.space import Architecture, Space, load_space
 from bench.study.evaluation import cache_folder, proxy_resolution, study_data
+from bench.study.inherited import check_space, inherited_score
+from bench.study.inherited import opened as opened_supernet
 from bench.study.preflight import check_pictures, training_device
 from bench.study.provenance import git_revision, versions
 from bench.study.validation.findings import findings_of
@@ -60,12 +62,16 @@ def validate(
     validation = checked(validation)
     space = load_space(validation.space).with_rules(validation.rules)
     device = training_device(device)
+    if validation.supernet is not None:
+        check_space(opened_supernet(validation.supernet), space, validation.supernet)
     say("drawing networks")
     architectures = spread_networks(space, validation.n, seed=validation.seed)
     deadline = None if limit_s is None else time.monotonic() + limit_s
     with opened(journal, {"validation": validation.to_dict(), "space_hash": space.hash}) as kept:
         _pack(validation, architectures, say)
         _look_at(architectures, kept, say)
+        if validation.supernet is not None:
+            _inherit(validation.supernet, architectures, kept, device, say)
         tasks = tasks_of(validation, architectures)
         _train_all(
             tasks,
@@ -129,6 +135,31 @@ def _look_at(architectures: tuple[Architecture, ...], kept: Journal, say: Callab
                 **cost_quantities(architecture),
             }
         )
+
+
+def _inherit(
+    path: str, architectures: tuple[Architecture, ...], kept: Journal, device: str, say: Callable[[str], None]
+) -> None:
+    """The score of every network with the weights of the supernet, which is seconds for each."""
+    digest = opened_supernet(path).digest
+    known = {row["id"]: row["fidelity"]["supernet"] for row in kept.rows if row["kind"] == "supernet"}
+    if others := set(known.values()) - {digest}:
+        raise ConfigError(
+            f"{path} has other weights (digest {digest[:12]}) than those that {len(known)} networks were scored by "
+            f"({others.pop()[:12]}); scores of one validation are of the same; bring them back, or name another --out"
+        )
+    for number, architecture in enumerate(architectures):
+        if architecture.id in known:
+            continue
+        say(f"score with the supernet of network {number + 1} of {len(architectures)}")
+        row: dict[str, Any] = {"kind": "supernet", "id": architecture.id, "fidelity": {"supernet": digest}}
+        try:
+            score, _ = inherited_score(path, architecture, cache=cache_folder(), device=device)
+            kept.add(
+                {**row, **{name: score[name] for name in ("accuracy", "loss", "fidelity", "seconds")}, "reason": None}
+            )
+        except TrainingError as error:  # a network without a score is data
+            kept.add({**row, "accuracy": None, "loss": None, "seconds": 0.0, "reason": str(error)})
 
 
 def _train_all(

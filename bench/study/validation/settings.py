@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError
@@ -28,6 +29,7 @@ class Validation:
         against: other pictures that it should rank networks as; None: none.
         proxy: the short training; its rungs are the fidelities that are tried.
         resolution: of all trainings; None: as in a search.
+        supernet: file of one (bench supernet train), whose scores are judged too; None: none.
         seed: of the draw of networks; the trainings have the seeds from 0.
     """
 
@@ -40,6 +42,7 @@ class Validation:
     against: DataConfig | None = None
     proxy: ProxyConfig = field(default_factory=lambda: ProxyConfig(rungs=4))
     resolution: int | None = None
+    supernet: str | None = None
     seed: int = 0
 
     @property
@@ -89,6 +92,8 @@ def checked(validation: Validation) -> Validation:
     for data in validation.data_sets:  # what a search refuses
         StudyConfig.from_dict(validation.study(data, seed=0, images=validation.proxy.images).to_dict())
     found = replace(validation, data=_absolute(validation.data))
+    if found.supernet is not None:
+        found = replace(found, supernet=str(Path(found.supernet).expanduser().resolve()))
     if found.against is not None:
         found = replace(found, against=_absolute(found.against))
         if found.against == found.data:

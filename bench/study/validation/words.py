@@ -20,6 +20,8 @@ def findings_text(found: Found) -> str:
         f"trainings of {validation['seeds']} seed{'' if validation['seeds'] == 1 else 's'}; Kendall's tau with 95 % "
         "intervals over networks"
     ]
+    if found["supernet"] is not None:
+        parts.append(_supernet(found["supernet"]))
     for each in found["data"]:
         parts += [_fidelity(each, found), _zero_cost(each)]
     if found["against"] is not None:
@@ -48,6 +50,14 @@ def _fidelity(each: Found, found: Found) -> str:
     elif any(value is not None for value in told.values()):
         sentences.append(f"none of these keeps tau >= {ENOUGH}")
     return "\n".join((table(heading, rows), *sentences)) if rows else f"nothing was trained on {each['data']} yet"
+
+
+def _supernet(judged: Found) -> str:
+    fidelity = judged["fidelity"]
+    return (
+        f"supernet: {fidelity['images_seen']:,} pictures of {fidelity['data']} at {fidelity['resolution']} px, "
+        f"{fidelity['networks']} networks a step; a score takes {judged['score_seconds']:.1f} seconds"
+    )
 
 
 def _zero_cost(each: Found) -> str:
