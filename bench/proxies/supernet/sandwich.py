@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import grad
 
 from bench.networks.cost import cost_quantities
 from bench.proxies.judging import precision
@@ -51,11 +52,11 @@ class Sandwich:
         """Adds the gradients of all networks of the step; gives the loss of the largest."""
         outputs = self._run(self.largest, images)
         loss = F.cross_entropy(outputs, labels, label_smoothing=self._label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._add_gradients(loss)
         taught = outputs.detach().softmax(dim=1)
         for architecture in (self.smallest, *self.drawn(seen)):
             # Cross entropy takes probabilities too: that of the teacher's answers with the network's own.
-            F.cross_entropy(self._run(architecture, images), taught).backward()  # type: ignore[no-untyped-call]
+            self._add_gradients(F.cross_entropy(self._run(architecture, images), taught))
         return loss
 
     def drawn(self, seen: int) -> list[Architecture]:
@@ -63,6 +64,14 @@ class Sandwich:
         random = np.random.default_rng([self._seed, seen])
         return [draw(self._space, random, self._costs) for _ in range(self._num_drawn)]
 
+    def _add_gradients(self, loss: Tensor) -> None:
+        # Not `backward`, which adds in place: the gradients of two parts, such as the biases of branches that are added
+        # up, may be one tensor in memory, and would be added to twice (torch 2.14).
+        parameters = list(self._weights.parameters())
+        for parameter, gradient in zip(parameters, grad(loss, parameters, allow_unused=True), strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
     def _run(self, architecture: Architecture, images: Tensor) -> Tensor:
         with precision(images.device):
-            return self._weights.run(architecture, images).float()
+            return self._weights.run(architecture, images).to(images.dtype)

@@ -16,9 +16,6 @@ from bench.proxies.supernet.settings import SupernetSettings, checked, differenc
 from bench.proxies.supernet.weights import SharedWeights
 from bench.proxies.training import Training
 
-# Between two looks at whether it should stop; a step under way is finished first.
-_LOOK_S = 1.0
-
 
 def train_supernet(
     settings: SupernetSettings,
@@ -136,7 +133,8 @@ def _run(
     progress(training.images_seen, total)
     is_done = False
     while not is_done and not is_stopped():
-        is_done = training.advance(total, seconds=_LOOK_S)
+        training.advance(training.images_seen + 1)  # one step
+        is_done = training.images_seen >= total
         progress(training.images_seen, total)
         if not is_done and time.monotonic() - kept >= checkpoint_s:
             keep()

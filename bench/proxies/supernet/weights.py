@@ -106,7 +106,7 @@ class SharedWeights(nn.Module):
     def run(self, architecture: Architecture, images: Tensor) -> Tensor:
         """Logits (n, classes) of the network of `architecture` as it is trained: normed by its own batch."""
         network, lying = _known_skeleton(architecture, self.num_classes)
-        statistics = {name: _blank(name, value, images.device) for name, value in network.named_buffers()}
+        statistics = {name: _blank(name, value, images) for name, value in network.named_buffers()}
         logits: Tensor = functional_call(network, {**self.parts(lying), **statistics}, (images,))
         return logits
 
@@ -115,12 +115,12 @@ class SharedWeights(nn.Module):
         """The network of `architecture` alone, a copy, with blank statistics of batch norms."""
         found = skeleton(architecture, num_classes=self.num_classes)
         weights = self.parts(layouts(found))
-        device = next(iter(weights.values())).device
-        found = found.to_empty(device=device)
+        like = next(iter(weights.values()))
+        found = found.to(like.dtype).to_empty(device=like.device)
         for name, value in found.named_parameters():
             value.copy_(weights[name])
         for name, buffer in found.named_buffers():
-            buffer.copy_(_blank(name, buffer, device))
+            buffer.copy_(_blank(name, buffer, like))
         return found
 
 
@@ -137,10 +137,10 @@ def _known_skeleton(architecture: Architecture, num_classes: int) -> tuple[nn.Mo
     return network, layouts(network)
 
 
-def _blank(name: str, like: Tensor, device: torch.device) -> Tensor:
-    """A statistic of a batch norm that has seen nothing."""
+def _blank(name: str, buffer: Tensor, like: Tensor) -> Tensor:
+    """A statistic of a batch norm that has seen nothing, where `like` is and as precise."""
     blank = torch.ones if name.endswith("running_var") else torch.zeros
-    return blank(like.shape, dtype=like.dtype, device=device)
+    return blank(buffer.shape, dtype=like.dtype if buffer.is_floating_point() else buffer.dtype, device=like.device)
 
 
 def _layouts(architecture: Architecture, num_classes: int) -> dict[str, Layout]:
