@@ -137,8 +137,10 @@ def score(file: Path, models: tuple[str, ...], n: int, seed: int, device: str, d
         scored = supernet_score(found, architecture, data, device=place)
         costs = cost_quantities(architecture)
         if as_json:
-            told = {"name": name, "id": architecture.id, **costs, **scored.to_dict()}
-            click.echo(json.dumps({**told, "supernet_accuracy": told.pop("accuracy")}))
+            about = scored.to_dict()
+            accuracy = about.pop("accuracy")
+            told = {"name": name, "id": architecture.id, **costs, "supernet_accuracy": accuracy, **about}
+            click.echo(json.dumps(told))
         figures = (f"{scored.accuracy:.4f}", f"{scored.loss:.3f}")
         rows.append((name, *figures, *(f"{costs[cost]:.3g}" for cost in _COSTS), f"{scored.seconds:.1f}"))
     if not as_json:
@@ -196,11 +198,11 @@ def _settings(given: dict[str, Any], known: SupernetSettings | None) -> Supernet
     """The settings of the flags; what they leave out is as in the file that is gone on with, or usual."""
     from dataclasses import asdict, replace
 
-    from bench.errors import ConfigError
     from bench.proxies.data_spec import absolute_spec
     from bench.proxies.supernet import Pictures, SupernetSettings
+    from bench.proxies.supernet.layout import shareable
     from bench.proxies.training import TrainingConfig
-    from bench.space import Space, load_space
+    from bench.space import load_space
 
     training = {name: given[name] for name in ("images", "batch_size", "learning_rate", "seed") if name in given}
     pictures: dict[str, Any] = {
@@ -211,12 +213,7 @@ def _settings(given: dict[str, Any], known: SupernetSettings | None) -> Supernet
     if known is not None and not {"space", "rules"} & given.keys():
         text, side = known.space_text, known.resolution
     else:
-        space = load_space(given.get("space", "fastvit")).with_rules(given.get("rules", ()))
-        if not isinstance(space, Space):
-            raise ConfigError(
-                f"{space.name!r} is no single space; a supernet holds networks of one space of the family fastvit; "
-                "name such a space"
-            )
+        space = shareable(load_space(given.get("space", "fastvit")).with_rules(given.get("rules", ())))
         text, side = space.text, _usual_resolution(space)
     if known is None:
         usual = TrainingConfig(images=64_000, batch_size=32)

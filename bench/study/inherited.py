@@ -66,7 +66,7 @@ def check_space(supernet: Supernet, space: Space, path: str) -> None:
             f"the networks of {space.name!r} are a list and the supernet {path} is of space {own.name!r}; a search of "
             "that space is scored by it; train such networks each on its own"
         )
-    if not isinstance(space, Space) or _choices(own) != _choices(space):
+    if type(space) is not Space or _choices(own) != _choices(space):
         raise ConfigError(
             f"the supernet {path} is of space {own.name!r} and space {space.name!r} has other choices; they have to be "
             "the same; search that space, or train a supernet of this one"

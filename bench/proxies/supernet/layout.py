@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from bench.errors import NetworkError
 from bench.networks.blocks import ConvNorm, LargeKernelConv, MobileOneBlock
 from bench.networks.fastvit.network import Attention, FastViT, MixerBlock, PatchEmbed, RepMixerBlock
+from bench.space import Space
 
 FAMILY = "fastvit"
 
@@ -64,6 +65,20 @@ class Layout:
     def shape(self) -> tuple[int, ...]:
         """Of the tensor."""
         return tuple(prod(axis.size for axis in dimension) for dimension in self.dimensions)
+
+
+def shareable(space: object) -> Space:
+    """The space, if weights can be shared over it.
+
+    Raises:
+        NetworkError: it is of another family, or several spaces or a list.
+    """
+    if type(space) is Space and space.family == FAMILY:
+        return space
+    raise NetworkError(
+        f"space {getattr(space, 'name', space)!r} is not of the family {FAMILY}; a supernet holds those of one "
+        "space of that family; name such a space"
+    )
 
 
 def layouts(network: nn.Module) -> dict[str, Layout]:

@@ -12,6 +12,7 @@ from bench.proxies.cache import PackedData
 from bench.proxies.data_spec import absolute_spec
 from bench.proxies.datasets import open_data
 from bench.proxies.packing import Progress
+from bench.proxies.supernet.layout import shareable
 from bench.proxies.training import TrainingConfig
 from bench.space import Space, parse_space
 
@@ -65,9 +66,12 @@ class SupernetSettings:
 
     @property
     def space(self) -> Space:
-        """The space, parsed."""
-        found: Space = parse_space(self.space_text, source="the space of a supernet")
-        return found
+        """The space, parsed.
+
+        Raises:
+            NetworkError: weights cannot be shared over it.
+        """
+        return shareable(parse_space(self.space_text, source="the space of a supernet"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able data."""
@@ -90,7 +94,9 @@ def checked(settings: SupernetSettings) -> SupernetSettings:
 
     Raises:
         ConfigError: naming the first setting that is not.
+        NetworkError: weights cannot be shared over the space.
     """
+    shareable(settings.space)
     training = settings.training
     at_least = {
         "networks": (settings.networks, LEAST_NETWORKS),

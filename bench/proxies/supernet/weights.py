@@ -17,7 +17,7 @@ from torch.func import functional_call
 from bench.errors import NetworkError
 from bench.networks import build
 from bench.proxies.supernet.extremes import corners, depths, shallow
-from bench.proxies.supernet.layout import FAMILY, Layout, covering, layouts, part, view
+from bench.proxies.supernet.layout import Layout, covering, layouts, part, shareable, view
 from bench.space import Architecture, Space
 
 # torch keeps names of parameters free of dots.
@@ -64,12 +64,7 @@ class SharedWeights(nn.Module):
         Raises:
             NetworkError: a space of another family, or of several.
         """
-        if not isinstance(space, Space) or space.family != FAMILY:
-            raise NetworkError(
-                f"space {space.name!r} is not of the family {FAMILY}; a supernet holds networks of one space of that "
-                "family; name such a space"
-            )
-        ends = [(architecture, _layouts(architecture, num_classes)) for architecture in corners(space)]
+        ends = [(architecture, _layouts(architecture, num_classes)) for architecture in corners(shareable(space))]
         holding = _covering(ends)
         drawn = _drawn(ends, num_classes, seed)
         generator = torch.Generator().manual_seed(seed)

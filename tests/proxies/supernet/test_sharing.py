@@ -39,7 +39,7 @@ def changed(architecture: Architecture, stage: int, **words: object) -> Architec
     return Architecture.from_dict({**plain, "stages": stages})
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(index=st.integers(0, count(ODD) - 1))
 def test_every_network_of_a_space_finds_each_of_its_parameters(index: int) -> None:
     architecture = at(ODD, index)
