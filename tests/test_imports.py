@@ -29,6 +29,7 @@ LIGHT = {
     "bench.measure": ("torch", "ray", "optuna", "plotly", "sqlalchemy"),
     "bench.proxies.datasets": ("ray", "optuna", "plotly", "sqlalchemy"),
     "bench.proxies.zero_cost": ("ray", "optuna", "plotly", "sqlalchemy", "pandas"),
+    "bench.proxies.supernet": ("ray", "optuna", "plotly", "sqlalchemy", "pandas"),
     "bench.report.views": ("torch", "ray", "optuna", "plotly"),
     "bench.dashboard.serving": ("torch", "ray", "optuna", "plotly", "pandas", "fastapi", "pydantic"),
     "bench.dashboard.snapshot": ("torch", "ray", "optuna", "plotly", "pandas", *WEB),

@@ -16,6 +16,9 @@ from bench.proxies.supernet.settings import SupernetSettings, checked, differenc
 from bench.proxies.supernet.weights import SharedWeights
 from bench.proxies.training import Training
 
+# A checkpoint of a wide space is a gigabyte; writing it takes no more than one part in so many of the time.
+_CHECKPOINT_SHARE = 20
+
 
 def train_supernet(
     settings: SupernetSettings,
@@ -43,7 +46,8 @@ def train_supernet(
         device: "cpu" or "cuda".
         is_resumed: whether it goes on with what `path` holds.
         download: whether a data set may be downloaded.
-        checkpoint_s: between two checkpoints; one is written before the first step, and one at the end.
+        checkpoint_s: between two checkpoints, longer where one takes more than a twentieth of that; one is written
+            before the first step, and one at the end.
         step_guard: held around each step.
         progress: is told pictures seen and pictures in all.
         say: is told what is done.
@@ -127,6 +131,7 @@ def _run(
     is_stopped: Callable[[], bool],
 ) -> None:
     total = training.config.images
+    pause_s = checkpoint_s
     if training.images_seen == 0:
         keep()
     kept = time.monotonic()
@@ -136,7 +141,8 @@ def _run(
         training.advance(training.images_seen + 1)  # one step
         is_done = training.images_seen >= total
         progress(training.images_seen, total)
-        if not is_done and time.monotonic() - kept >= checkpoint_s:
+        if not is_done and (begin := time.monotonic()) - kept >= pause_s:
             keep()
             kept = time.monotonic()
+            pause_s = max(checkpoint_s, _CHECKPOINT_SHARE * (kept - begin))
     keep()

@@ -121,3 +121,23 @@ def test_the_text_tells_the_findings() -> None:
     assert "does fractals rank networks as fractals:classes=3 does?" in text
     assert "no better than MACs" in text
     assert "nan" not in text
+
+
+def test_a_supernet_is_judged_beside_them_on_the_networks_that_it_scored() -> None:
+    rows = made_rows(24, noise=0.0)
+    assert found_of(rows)["supernet"] is None
+    fidelity = {"images_seen": 64, "data": "made", "resolution": 64, "networks": 4, "supernet": "d" * 64}
+    for number in range(24):
+        is_failed = number == 5
+        row = {"kind": "supernet", "id": f"{number:016x}", "accuracy": number / 24, "loss": 1.0, "seconds": 2.0}
+        rows.append({**row, "fidelity": fidelity, "reason": "not finite" if is_failed else None})
+    found = found_of(rows)
+    assert found["supernet"]["score_seconds"] == 2.0
+    assert len(found["supernet"]["scores"]) == 23
+    first, *others = found["data"][0]["zero_cost"]["long"]
+    assert (first["name"], first["verdict"]) == ("supernet", "no better than MACs")
+    assert first["tau"] == {"value": 1.0, "low": 1.0, "high": 1.0, "networks": 23}
+    assert all(row["tau"]["networks"] == 23 for row in others)
+    assert "supernet: 64 pictures of made at 64 px, 4 networks a step; a score takes 2.0 seconds" in findings_text(
+        found
+    )
