@@ -22,7 +22,7 @@ from bench.study.halving import rung_images
 # What stands for a word that does not apply to a network.
 _ABSENT = "-"
 _IDENTITY = "architecture_id"
-_KNOWN = ("params_m", "macs_g")
+_KNOWN = ("params_m", "macs_g", "peak_memory_mb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,9 +58,9 @@ def told_to(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, ...] | None]:
     told: list[tuple[float, ...] | None] = []
     tell = Proposer.tell
 
-    def listen(self: Proposer, number: int, values: Sequence[float] | None, *, rung: int = 0) -> None:
+    def listen(self: Proposer, number: int, values: Sequence[float] | None, **more: Any) -> None:
         told.append(None if values is None else tuple(values))
-        tell(self, number, values, rung=rung)
+        tell(self, number, values, **more)
 
     monkeypatch.setattr(Proposer, "tell", listen)
     return told

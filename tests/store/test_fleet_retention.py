@@ -110,6 +110,7 @@ def test_jobs_of_the_version_before_are_cleared_too(tmp_path: Path) -> None:
         fleet.cancel_job(job.id, reason="no longer wanted")
     with closing(sqlite3.connect(path)) as connection:
         for statement in (
+            "DROP TABLE retrainings",
             "DROP INDEX ix_jobs_cleared_at_finished_at",
             "DROP INDEX ix_attempts_runner_id_fence",
             *(f"ALTER TABLE jobs DROP COLUMN {name}" for name in ("num_bytes", "fetched_at", "cleared_at")),
