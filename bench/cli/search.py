@@ -197,6 +197,8 @@ def search(
             raise
         display.close()
         print_results(store, study.name, out=out, as_json=as_json, db=db)
+        if store.study(study.name).status == "stopped":  # a script has to know that somebody is needed
+            click.get_current_context().exit(1)
 
 
 def _refuse_mixture(

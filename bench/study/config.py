@@ -185,7 +185,8 @@ def load_config(path: Path) -> StudyConfig:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); mend that line") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"{path} holds {type(data).__name__}; settings are `key: value` lines; see README")
+        found = "nothing" if data is None else f"a {type(data).__name__}"
+        raise ConfigError(f"{path} holds {found}; settings are `key: value` lines; see README")
     return StudyConfig.from_dict(data)
 
 

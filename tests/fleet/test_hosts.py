@@ -151,6 +151,15 @@ def test_a_search_times_on_both_hosts(hosts: Hosts) -> None:
     runners = [word for name in RUNNERS for word in ("--runner", name)]
     words = ("search", "--config", config, "--budget", 4, "--name", "far", *runners, "--json")
     ended = hosts.bench(*words, limit_s=1200.0)
+    # Both measure on one machine's cores: where one disturbs the other so much that it is quarantined, somebody looks
+    # after it, and the search goes on.
+    for _ in range(3):
+        if ended.code == 0:
+            break
+        assert "quarantined" in ended.lines[-1]["reason"], ended.err
+        for name in RUNNERS:
+            assert hosts.bench("runners", "resume", name).code == 0
+        ended = hosts.bench("search", "--resume", "far", "--json", limit_s=1200.0)
     assert ended.code == 0, ended.err
     found = ended.lines[-1]
     assert found["objectives"] == ["accuracy", *(f"latency_ms:{name}" for name in RUNNERS)]
