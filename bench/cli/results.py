@@ -52,5 +52,5 @@ def print_results(store: Store, name: str, *, out: Path | None, as_json: bool, d
         click.echo(f"export the knee of the front:  {command}")
     if out is not None:
         click.echo(f"the front as a page:  {out}")
-    if baselines is None and not is_of_baselines:
+    if baselines is None and not is_of_baselines and "supernet" not in view.objectives:
         click.echo(f"read it against published networks:  bench baselines {view.study.name}{where}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.report.figure_names import figure_name
 from bench.report.views import StudyView, TrialView
 from bench.store import ACCURACY, is_latency
 
@@ -76,7 +77,7 @@ def _trainings(view: StudyView) -> list[LadderRung]:
         is_top = rung == view.top_rung
         passed = sum(trial.is_provisional if is_top else rung + 1 in trial.accuracy for trial in came)
         images = max((trial.images_at[rung] for trial in came), default=0)
-        kind = "training" if view.score_name == ACCURACY else "zero-cost score"
+        kind = "training" if view.score_name == ACCURACY else figure_name(view.score_name).short
         seconds = sum(trial.rung_seconds[rung] for trial in came)
         rungs.append(LadderRung(name=_name(kind, images), came=len(came), passed=passed, seconds=seconds))
     return rungs

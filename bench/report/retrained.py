@@ -85,7 +85,7 @@ def final_front(
     seeds: int,
     maximise: Sequence[bool],
 ) -> pareto.Mask | None:
-    """Who of a provisional front is on the final one; None until all of it has been trained again.
+    """Who of a provisional front is on the final one; None until all of it has been trained again, or if none could be.
 
     Args:
         values: objectives of the trials, shape (n, m), the score first.
@@ -95,10 +95,11 @@ def final_front(
         seeds: that each is trained again with.
     """
     rows = np.flatnonzero(is_provisional)
-    if not seeds or not len(rows) or (done[rows] < seeds).any():
+    if not seeds or not len(rows) or (done[rows] < seeds).any() or np.isnan(means[rows]).all():
         return None
     told = values[rows].copy()
-    told[:, 0] = means[rows]
+    # Who could not be trained again (a worker died) is no worse for it: the score of the search stands.
+    told[:, 0] = np.where(np.isnan(means[rows]), told[:, 0], means[rows])
     mask = np.zeros(len(values), dtype=bool)
     mask[rows[pareto.front(told, maximise=maximise)]] = True
     return mask

@@ -22,6 +22,8 @@ from bench.study.tree import parse_tree
 # As `bench.proxies.zero_cost.NUM_PICTURES`, which needs torch to be imported.
 ZERO_COST_IMAGES = 16
 
+# In a database URL.
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 _RUNNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
@@ -214,6 +216,11 @@ def checked(config: StudyConfig) -> StudyConfig:
     if config.proxy.kind == "zero-cost":
         config = _untrained(config)
     config = replace(config, proxy=_with_supernet(config.proxy))
+    if config.retrain.seeds and config.proxy.kind != "training":
+        raise ConfigError(
+            f"retrain.seeds is {config.retrain.seeds} and scores are of kind {config.proxy.kind}, the same each time; "
+            "only trainings are repeated with fresh seeds; leave it out"
+        )
     at_least: dict[str, tuple[float | None, float]] = {
         "budget": (config.budget, 1),
         "max_failures": (config.max_failures, 1),
@@ -260,6 +267,11 @@ def checked(config: StudyConfig) -> StudyConfig:
 
 def _constrained(config: StudyConfig) -> StudyConfig:
     """The same with its constraints by their full names."""
+    if any(_PASSWORD.search(text) for text in config.warm_start):
+        raise ConfigError(
+            "warm_start holds a password, and settings are stored and shown; leave it out of the URL and give it as "
+            "PGPASSWORD in the environment, or in ~/.pgpass"
+        )
     if config.warm_start and config.sampler != "model":
         raise ConfigError(
             f"warm_start beside sampler {config.sampler!r}; only 'model' learns from earlier studies; leave one out"

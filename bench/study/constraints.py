@@ -9,6 +9,7 @@ front.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -54,8 +55,9 @@ def measured_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
 
 
 def latency_rules(texts: Iterable[str]) -> tuple[str, ...]:
-    """Constraints on the one latency of a study, as rules that a prediction of it can be held to."""
-    return tuple(text for text in texts if read_constraint(text).figure == LATENCY)
+    """Upper bounds of the one latency of a study, as rules that a prediction of it can be held to."""
+    found = [read_constraint(text) for text in texts]
+    return tuple(each.text for each in found if each.figure == LATENCY and each.is_upper)
 
 
 class Demands:
@@ -78,8 +80,9 @@ class Demands:
         return None
 
     def told(self, figures: Mapping[str, float]) -> dict[str, float]:
-        """What the sampler is told of a trial: 0 or less where a constraint is met."""
-        return {found.text: found.excess(figures) for found in self._told}
+        """What the sampler is told of a trial: 0 or less where a constraint is met; nothing of what is unknown."""
+        told = {found.text: found.excess(figures) for found in self._told}
+        return {text: excess for text, excess in told.items() if math.isfinite(excess)}
 
 
 def _named(
@@ -97,6 +100,10 @@ def _named(
     if base in SCORES:
         if base != score:
             raise ConfigError(f"constraint {text!r}; this study scores by {score}; bound that, or leave it out")
+        if not 0.0 <= found.bound <= 1.0:
+            raise ConfigError(
+                f"constraint {text!r}; a score lies between 0 and 1; give {score} as a share, such as 0.7"
+            )
         return (replace(found, figure=score),)
     if base != LATENCY:
         return (replace(found, figure=base),)

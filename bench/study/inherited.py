@@ -39,7 +39,13 @@ def settled(config: StudyConfig, space: Space) -> StudyConfig:
     assert config.proxy.supernet is not None
     supernet = opened(config.proxy.supernet)
     check_space(supernet, space, config.proxy.supernet)
+    if supernet.training is not None:
+        raise ConfigError(
+            f"the supernet {config.proxy.supernet} is not trained to its end ({supernet.images_seen:,} pictures so far), "
+            "and its weights would change under the study; finish it with bench supernet train --resume"
+        )
     proxy, data = _proxy(supernet.settings, config.proxy), _data(supernet.settings)
+    data = replace(data, download=config.data.download)
     for section, own, found, usual in (
         ("proxy", config.proxy, proxy, ProxyConfig(rungs=1)),
         ("data", config.data, data, DataConfig()),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import ConfigError
 from bench.report.retrained import final_front
 from bench.space import Architecture
 from bench.store import Reader, Store, StudyRecord
@@ -33,11 +34,19 @@ def with_seeds(config: StudyConfig) -> StudyConfig:
     """The settings with a number of seeds where they leave it open: the larger the search, the more.
 
     A score without training is the same each time, so nothing is trained there.
+
+    Raises:
+        ConfigError: pictures for trainings that there are none of.
     """
-    if config.retrain.seeds is not None:
-        return config
-    is_trained = config.proxy.kind == "training"
-    seeds = sum(config.budget >= least for least in _SEEDS_FROM) if is_trained else 0
+    seeds = config.retrain.seeds
+    if seeds is None:
+        is_trained = config.proxy.kind == "training"
+        seeds = sum(config.budget >= least for least in _SEEDS_FROM) if is_trained else 0
+    if config.retrain.images is not None and not seeds:
+        raise ConfigError(
+            f"retrain.images is {config.retrain.images:,} and nothing is trained again in this search; "
+            "add --retrain-seeds 1, or leave it out"
+        )
     return replace(config, retrain=replace(config.retrain, seeds=seeds))
 
 
@@ -139,7 +148,10 @@ class Retraining:
         )
         if mask is None:
             return None
-        points = [(number, (mean, *values[1:])) for (number, values), mean in zip(provisional, means, strict=True)]
+        points = [
+            (number, values if math.isnan(mean) else (mean, *values[1:]))
+            for (number, values), mean in zip(provisional, means, strict=True)
+        ]
         return sorted((point for point, is_on in zip(points, mask, strict=True) if is_on), key=lambda point: point[1])
 
     def _end(self, number: int, score: float) -> None:

@@ -90,7 +90,7 @@ def test_wrong_settings_are_refused(data: dict[str, object], message: str) -> No
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("space: [", "is not YAML"), ("- space", "holds list; settings are"), ("", "holds NoneType")],
+    [("space: [", "is not YAML"), ("- space", "holds a list; settings are"), ("", "holds nothing")],
 )
 def test_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "study.yaml"

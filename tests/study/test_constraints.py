@@ -16,7 +16,7 @@ from bench.report.views import study_view
 from bench.space import Architecture, every, load_space
 from bench.store import Store, open_store
 from bench.study.config import StudyConfig, override
-from bench.study.constraints import measured_constraints, rules_of
+from bench.study.constraints import latency_rules, measured_constraints, rules_of
 from bench.study.replay import replay
 from bench.study.timing import TimingJob
 
@@ -48,6 +48,8 @@ def test_a_latency_holds_on_every_runner_or_on_one() -> None:
         ({"constraints": ["latncy<=12"]}, "reads 'latncy'; known: accuracy, .*; did you mean 'latency'?"),
         ({"constraints": ["latency:pi5<=12"]}, "is timed on cpu; name one of these, or add --runner pi5"),
         ({"constraints": ["macs:cpu<=1"]}, "reads 'macs:cpu'; known"),
+        ({"constraints": ["accuracy>=70"]}, "a score lies between 0 and 1; give accuracy as a share"),
+        ({"warm_start": ["a@postgresql://me:secret@host/db"]}, "warm_start holds a password"),
         ({"constraints": ["zero-cost>=1"]}, "this study scores by accuracy; bound that"),
         ({"constraints": ["latency<=1"], "objectives": ["accuracy", "macs"]}, "latency is no objective, so nothing is"),
         ({"warm_start": ["other"], "sampler": "tpe"}, "only 'model' learns from earlier studies"),
@@ -89,6 +91,22 @@ def test_what_is_too_slow_is_not_trained(store: Store, tmp_path: Path, sampler: 
     assert not {trial.number for trial in view.front} & slow
     assert session.snapshot()["done"] == 12
     assert replay(store, "scripted") == ()
+
+
+@pytest.mark.parametrize("sampler", ["model", "tpe", "nsga2"])
+def test_a_bound_of_the_score_is_unknown_of_what_was_turned_away(store: Store, tmp_path: Path, sampler: str) -> None:
+    proxy = {"images": 96, "rungs": 1, "batch_size": 16}
+    session = run_study(
+        store, tmp_path, sampler=sampler, budget=12, proxy=proxy, constraints=[LIMIT, "accuracy >= 0.2"]
+    )
+    assert session.snapshot()["done"] == 12
+    statuses = {trial.status for trial in store.trials(store.study("scripted").id)}
+    assert statuses == {"complete", "stopped"}
+    assert replay(store, "scripted") == ()
+
+
+def test_only_an_upper_bound_of_latency_is_held_against_a_prediction() -> None:
+    assert latency_rules(["latency_ms <= 12", "latency_ms >= 2", "accuracy >= 0.5"]) == ("latency_ms <= 12",)
 
 
 def test_the_model_learns_where_networks_are_feasible(store: Store, tmp_path: Path) -> None:

@@ -56,6 +56,20 @@ def test_a_study_takes_over_how_its_supernet_was_trained(supernet: Supernet, fol
     assert settled(trained, SMOKE) is trained
 
 
+def test_one_that_is_still_trained_is_refused(supernet: Supernet, folder: Path) -> None:
+    calls = iter(range(100))
+    settings = replace(supernet.settings, training=replace(supernet.settings.training, images=64))
+    train_supernet(settings, folder / "half.pt", cache=folder / "cache", is_stopped=lambda: next(calls) > 0)
+    config = config_for(folder, supernet=str(folder / "half.pt"))
+    with pytest.raises(ConfigError, match="is not trained to its end .*finish it with bench supernet train --resume"):
+        settled(config, RULED)
+
+
+def test_pictures_may_be_downloaded_for_it(supernet: Supernet, folder: Path) -> None:
+    config = replace(config_for(folder), data=DataConfig(download=True))
+    assert settled(config, RULED).data.download
+
+
 def test_settings_that_do_not_agree_are_refused(supernet: Supernet, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"proxy\.images is 4000 and 32 of the supernet .*leave the setting out"):
         settled(config_for(folder, images=4000), RULED)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from scripted import add_study, config_of, luck, scored, session_of, works
 
+from bench.errors import ConfigError
 from bench.report.ladder import ladder_of
 from bench.report.points import StudyPoints
+from bench.report.retrained import final_front
 from bench.report.rows import study_data
 from bench.report.tables import front_table
 from bench.report.views import StudyView, study_view
@@ -128,8 +130,10 @@ def test_a_search_without_it_ends_with_a_provisional_front(store: Store, tmp_pat
 
 def test_an_interval_needs_two_seeds(store: Store, tmp_path: Path) -> None:
     view = run(store, tmp_path, retrain={"seeds": 3})
-    for trial in view.trials:
-        if trial.retrained and len(trial.retrained.scores) == 3:
+    found = [trial for trial in view.trials if trial.retrained and len(trial.retrained.scores) == 3]
+    assert found
+    for trial in found:
+        if trial.retrained:
             low, high = trial.retrained.interval or (0.0, 0.0)
             deviation = np.std(trial.retrained.scores, ddof=1)
             assert high - low == pytest.approx(2 * 4.303 * deviation / math.sqrt(3))
@@ -212,3 +216,17 @@ def test_larger_searches_take_more_seeds() -> None:
     zero_cost = StudyConfig.from_dict({"budget": 200, "proxy": {"kind": "zero-cost"}})
     assert with_seeds(zero_cost).retrain.seeds == 0
     assert with_seeds(StudyConfig.from_dict({"budget": 8, "retrain": {"seeds": 5}})).retrain.seeds == 5
+    with pytest.raises(ConfigError, match="nothing is trained again in this search; add --retrain-seeds 1"):
+        with_seeds(StudyConfig.from_dict({"budget": 8, "retrain": {"images": 20_000}}))
+    with pytest.raises(ConfigError, match="only trainings are repeated with fresh seeds"):
+        StudyConfig.from_dict({"proxy": {"kind": "zero-cost"}, "retrain": {"seeds": 1}})
+
+
+def test_who_could_not_be_trained_again_keeps_the_score_of_the_search() -> None:
+    values = np.array([[0.7, 3.0], [0.6, 2.0], [0.5, 1.0]])
+    given = {"is_provisional": np.ones(3, dtype=bool), "seeds": 1, "maximise": (True, False)}
+    done = np.ones(3, dtype=np.int64)
+    found = final_front(values, np.array([0.55, np.nan, 0.5]), done, **given)
+    assert found is not None
+    assert found.tolist() == [False, True, True]
+    assert final_front(values, np.full(3, np.nan), done, **given) is None
