@@ -101,9 +101,7 @@ def _named(
         if base != score:
             raise ConfigError(f"constraint {text!r}; this study scores by {score}; bound that, or leave it out")
         if not 0.0 <= found.bound <= 1.0:
-            raise ConfigError(
-                f"constraint {text!r}; a score lies between 0 and 1; give {score} as a share, such as 0.7"
-            )
+            raise ConfigError(f"constraint {text!r}; a score lies between 0 and 1; give {score} as a share")
         return (replace(found, figure=score),)
     if base != LATENCY:
         return (replace(found, figure=base),)

@@ -41,8 +41,8 @@ def settled(config: StudyConfig, space: Space) -> StudyConfig:
     check_space(supernet, space, config.proxy.supernet)
     if supernet.training is not None:
         raise ConfigError(
-            f"the supernet {config.proxy.supernet} is not trained to its end ({supernet.images_seen:,} pictures so far), "
-            "and its weights would change under the study; finish it with bench supernet train --resume"
+            f"the supernet {config.proxy.supernet} is not trained to its end ({supernet.images_seen:,} pictures so "
+            "far), and its weights would change under the study; finish it with bench supernet train --resume"
         )
     proxy, data = _proxy(supernet.settings, config.proxy), _data(supernet.settings)
     data = replace(data, download=config.data.download)

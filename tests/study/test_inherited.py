@@ -61,7 +61,7 @@ def test_one_that_is_still_trained_is_refused(supernet: Supernet, folder: Path) 
     settings = replace(supernet.settings, training=replace(supernet.settings.training, images=64))
     train_supernet(settings, folder / "half.pt", cache=folder / "cache", is_stopped=lambda: next(calls) > 0)
     config = config_for(folder, supernet=str(folder / "half.pt"))
-    with pytest.raises(ConfigError, match="is not trained to its end .*finish it with bench supernet train --resume"):
+    with pytest.raises(ConfigError, match=r"is not trained to its end .*finish it with bench supernet train --resume"):
         settled(config, RULED)
 
 
