@@ -13,6 +13,8 @@ const OVER = {
   clock: { text: "wall-clock", column: "seconds", title: "time since the start" },
   device: { text: "device time", column: "device_seconds", title: "time spent training and timing" },
 };
+// Share of the axis that a row of text takes.
+const NEAR = 0.1;
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 
 export class ProgressView {
@@ -116,13 +118,13 @@ export class ProgressView {
         y1: each.hypervolume,
         line: { dash: "dot", width: 1, color: colours.measured },
       })),
-      annotations: milestones.slice(0, 8).map((each) => ({
+      annotations: labels(milestones, Math.max(...y, 0)).map((each) => ({
         xref: "paper",
         x: 1,
         xanchor: "right",
         y: each.hypervolume,
         yanchor: "bottom",
-        text: escaped(each.name),
+        text: escaped(each.names.join(", ")),
         showarrow: false,
         font: { size: 10, color: colours.measured },
       })),
@@ -191,4 +193,16 @@ export class ProgressView {
 function timeScale(seconds) {
   if (seconds < 300) return { by: 1, unit: "s" };
   return seconds < 18000 ? { by: 60, unit: "min" } : { by: 3600, unit: "h" };
+}
+
+// Names of the lines, the highest first; lines too near to each other for two rows of text share one.
+function labels(milestones, top) {
+  const found = [];
+  for (const { name, hypervolume } of [...milestones].sort((a, b) => b.hypervolume - a.hypervolume)) {
+    const last = found.at(-1);
+    const room = NEAR * Math.max(top, found[0]?.hypervolume ?? 0);
+    if (last && last.hypervolume - hypervolume < room) last.names.push(name);
+    else found.push({ names: [name], hypervolume });
+  }
+  return found.slice(0, 8);
 }
