@@ -23,6 +23,7 @@ from bench.report.figure_names import FigureName
 from bench.report.likeness import differences, differences_in, told_apart, told_in
 from bench.report.opened import Named, axes_of, opened, points_of
 from bench.report.points import DOMINATED, EARLY, FRONT, INFEASIBLE, StudyPoints
+from bench.report.retrained import FELL_OUT
 from bench.report.traces import (
     BLUE,
     FAINT,
@@ -89,9 +90,13 @@ def pareto(
         (DOMINATED, "dominated", {"symbol": "circle", "size": 7, "color": GREY}),
         (FRONT, "front", {"symbol": "circle", "size": 10, "color": BLUE}),
     )
+    fell_out = np.array(points.fell_out, dtype=np.int64)
     for kind, name, marker in looks:
-        rows = np.flatnonzero(kinds == kind)
+        rows = np.setdiff1d(np.flatnonzero(kinds == kind), fell_out)
         figure.add_trace(scatter(go, points.columns, rows, across, up, name=name, marker=marker))
+    if len(fell_out):
+        marker = {"symbol": "circle-open", "size": 10, "color": BLUE}
+        figure.add_trace(scatter(go, points.columns, fell_out, across, up, name=FELL_OUT, marker=marker))
     for line in points.attainments():
         if {line.x, line.y} == {across.name, up.name}:
             rows = np.array(line.rows, dtype=np.int64)
@@ -100,6 +105,7 @@ def pareto(
         figure.add_trace(_baselines(go, baselines, across, up, is_here=not differing))
     volume = "" if points.hypervolume is None else f", hypervolume {points.hypervolume:.4g}"
     title = f"{escape(record.name)}: {len(points.front)} on the front of {len(points.columns)} tried{volume}"
+    title += f"<br><sup>{escape(points.standing, quote=False)}</sup>"
     if differing:
         title += f"<br><sup>{escape(told_apart(differing, is_drawn=elsewhere), quote=False)}</sup>"
     return laid_out(figure, title, across.title, up.title)

@@ -32,7 +32,7 @@ export function legend(study, groups, options, counts) {
   const of = (kind) => drawnOf(groups[kind].length, counts?.[kind], thousands);
   const figures = options.size ? study.figure(options.size) : null;
   return [
-    entry("front", `front ${of("front")}`),
+    entry("front", `${study.frontName} ${of("front")}`),
     study.attainment(options.x, options.y) && entry("attained", "attained"),
     groups.dominated.length > 0 && entry("dominated", `dominated ${of("dominated")}`),
     groups.early.length > 0 && entry("early", `stopped early ${of("early")} (fewer pictures seen)`),
@@ -64,6 +64,7 @@ export function legend(study, groups, options, counts) {
 export function notes(page, groups, options, { published, showAnyway, setDevice }) {
   const { study } = page;
   const all = [];
+  if (study.standing) all.push(h("p", { class: "note", id: "standing" }, `${study.standing}.${beyond(study)}`));
   const thinned = thinnedText(page, groups, options);
   if (thinned) all.push(h("p", { class: "note", id: "thinning" }, thinned));
   if (!study.front.length)
@@ -91,6 +92,13 @@ export function notes(page, groups, options, { published, showAnyway, setDevice 
   if (options.isHidden) all.push(incomparable(study, showAnyway));
   if (options.wantsPublished) all.push(...publishedNotes(page, options, published, setDevice));
   return all;
+}
+
+// Why a network may lie beyond the attained line.
+function beyond({ numFallenOut }) {
+  return numFallenOut
+    ? " All stand at the scores of the search, so that what fell out, drawn as dominated, may lie beyond the attained line."
+    : "";
 }
 
 // What is not drawn because it would be too much; empty where all is.

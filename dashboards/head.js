@@ -134,7 +134,7 @@ export class Head {
       ["running", pace.running > 0 ? grouped(pace.running) : null],
       ["failed", pace.failed > 0 ? grouped(pace.failed) : null],
       ["tried", counts.tried !== pace.done ? grouped(counts.tried) : null],
-      ["front", grouped(counts.front)],
+      ["front", grouped(counts.front), study.frontName, study.standing],
       ["hypervolume", study.hypervolume === null ? null : figure(study.hypervolume, 5)],
       ["on", info.machine],
     ];
@@ -142,7 +142,9 @@ export class Head {
       find("facts"),
       facts
         .filter(([, value]) => value)
-        .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", { "data-fact": name }, value))),
+        .map(([name, value, title = name, told = null]) =>
+          h("div", { title: told }, h("dt", null, title), h("dd", { "data-fact": name }, value)),
+        ),
     );
   }
 

@@ -12,6 +12,7 @@ const KINDS = {
   incomplete: "not complete",
   failed: "failed",
 };
+const FELL_OUT = "fell out when trained again";
 const WAIT_MS = 150;
 
 export class Inspector {
@@ -43,6 +44,7 @@ export class Inspector {
         "p",
         { class: "note" },
         `${KINDS[trials.columns.kind[row]]}, ${trials.columns.source[row]}`,
+        study.hasFallenOut(focus) && `, ${FELL_OUT}`,
         trials.columns.infeasible[row] && `, breaks ${trials.columns.infeasible[row]}`,
       ),
       trials.columns.reason[row] && h("p", { class: "note" }, trials.columns.reason[row]),

@@ -77,6 +77,25 @@ export class Study {
     return this.#held.front;
   }
 
+  // Whether the front was trained again with fresh seeds, and who fell out of it, in words; null in a file that was written before that was told.
+  get standing() {
+    return this.#held.standing ?? null;
+  }
+
+  // "final front" or "provisional front", or "front" where that is not told.
+  get frontName() {
+    return this.standing === null ? "front" : this.#held.is_final ? "final front" : "provisional front";
+  }
+
+  get numFallenOut() {
+    return this.#held.fell_out?.length ?? 0;
+  }
+
+  // Whether the trial of this number fell out of the front when it was trained again.
+  hasFallenOut(number) {
+    return this.#held.fell_out?.includes(number) ?? false;
+  }
+
   get hypervolume() {
     return this.#held.hypervolume ?? null;
   }

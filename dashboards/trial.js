@@ -118,6 +118,7 @@ export class TrialView {
         ` from ${found.source}`,
         found.reason && `: ${found.reason}`,
         found.infeasible && `; breaks ${found.infeasible}`,
+        found.note && `; ${found.note}`,
       ),
       found.nearest && h("p", { class: "nearest" }, found.nearest.text),
       h(

@@ -208,3 +208,18 @@ def add_random(store: Store, num: int, *, name: str = "random", seed: int = 0, *
             reason="not on the front" if is_early else None,
         )
     return store.study(name)
+
+
+def add_final(store: Store, name: str = "final") -> StudyRecord:
+    """The mixed study with its front of #0, #1 and #5 trained again with two seeds, of which #5 fell out."""
+    study = add_mixed(store, name, retrain={"seeds": 2})
+    by_number = {trial.number: trial for trial in store.trials(study.id)}
+    for number, accuracy in ((0, 0.5), (1, 0.65), (5, 0.6)):
+        add_retrainings(store, by_number[number], accuracy)
+    return store.study(name)
+
+
+def add_retrainings(store: Store, trial: TrialRecord, accuracy: float) -> None:
+    """With two seeds, whose mean is this accuracy."""
+    for seed, score in ((1, accuracy - 0.01), (2, accuracy + 0.01)):
+        store.record_retraining(trial.id, seed=seed, accuracy=score, fidelity={"images_seen": 96}, seconds=3.0)

@@ -102,6 +102,9 @@ def _common(group: Group, now: datetime) -> dict[str, Any]:
         "study": study_line(group),
         "counts": _counts(points),
         "front": [int(columns.column("number")[row]) for row in points.front],
+        "is_final": points.is_final,
+        "standing": points.standing,
+        "fell_out": [int(columns.column("number")[row]) for row in points.fell_out],
         "attainment": attainment_lists(points),
         "hypervolume": number(points.hypervolume),
         "hypervolume_reference": {

@@ -14,6 +14,7 @@ from bench.dashboard.telling import FORMAT, flattened, moment, number, told
 from bench.report.anatomy import Anatomy, PartCost, StageCost, anatomy
 from bench.report.columns import REFERENCE
 from bench.report.points import KINDS
+from bench.report.retrained import FELL_OUT
 from bench.store import ArtifactRecord, MeasurementRecord, Reader, ScoreRecord, TrialRecord, latency_figure
 
 # As the README explains them.
@@ -57,6 +58,7 @@ def trial_document(group: Group, reader: Reader, record: TrialRecord, *, db: str
         "reason": record.reason,
         "is_front": bool(points.is_on_front[row]),
         "kind": KINDS[int(points.kinds()[row])],
+        "note": FELL_OUT if row in points.fell_out else None,
         "infeasible": points.infeasible[row],
         "created_at": moment(record.created_at),
         "started_at": moment(record.started_at),

@@ -53,6 +53,7 @@ _NUMBERS: dict[str, tuple[str, float]] = {
     "retrained": ("int16", 0),
     "retrained_well": ("int16", 0),
     "retrained_sum": ("float64", 0.0),
+    "retrained_images": ("int64", 0),
 }
 _OF_LATENCY = ("low", "high", "ratio")
 
@@ -205,6 +206,7 @@ class StudyColumns:
         scores = np.array([np.nan if score is None else score for score in found.accuracy])
         is_well = ~np.isnan(scores)
         np.add.at(columns["retrained"], rows, 1)
+        np.maximum.at(columns["retrained_images"], rows, found.images_seen)
         np.add.at(columns["retrained_well"], rows[is_well], 1)
         np.add.at(columns["retrained_sum"], rows[is_well], scores[is_well])
 

@@ -11,6 +11,7 @@ from bench.measure.catalogue import RUNNERS
 from bench.report.figure_names import TITLES, figure_name
 from bench.report.likeness import told_apart
 from bench.report.page import write_whole
+from bench.report.retrained import FELL_OUT
 from bench.report.views import StudyView, TrialView
 from bench.store import ACCURACY, SUPERNET, is_latency
 
@@ -55,7 +56,7 @@ def front_figure(view: StudyView, baselines: StudyView | None = None, *, differi
         xaxis_title=_title_of(costs[0]),
         yaxis_title=TITLES[view.score_name],
         legend={"orientation": "h", "y": -0.18},
-        margin={"t": 90},
+        margin={"t": 105},
         hovermode="closest",
     )
     if len(costs) > 1:
@@ -81,6 +82,7 @@ def _traces(go: Any, view: StudyView, baselines: StudyView | None, cost: str) ->
         "stopped early (fewer pictures seen)": ([], {"symbol": "circle-open", "size": 6, "color": "#b8bfc6"}),
         "breaks a rule": ([], {"symbol": "x-open", "size": 7, "color": "#b8bfc6"}),
         "dominated": ([], {"symbol": "circle", "size": 7, "color": "#7f8c99"}),
+        **({FELL_OUT: ([], {"symbol": "circle-open", "size": 10, "color": "#0b6bcb"})} if view.fell_out else {}),
         "front": ([], {"symbol": "circle", "size": 10, "color": "#0b6bcb"}),
     }
     for trial in view.trials:
@@ -89,6 +91,8 @@ def _traces(go: Any, view: StudyView, baselines: StudyView | None, cost: str) ->
         name = (
             "front"
             if trial.is_front
+            else FELL_OUT
+            if trial.is_provisional
             else "stopped early (fewer pictures seen)"
             if trial.rung != view.top_rung
             else "dominated"
@@ -178,10 +182,11 @@ def _hover(trial: TrialView) -> str:
         for place, stage in enumerate(trial.architecture["stages"], start=1)
     )
     figures = ", ".join(f"{escape(name, quote=False)} {value:.4g}" for name, value in trial.figures.items())
+    fell_out = f"{FELL_OUT}<br>" if trial.is_provisional and not trial.is_front else ""
     return (
         f"<b>#{trial.number} {escape(trial.name or trial.architecture_id, quote=False)}</b><br>"
-        f"{figure_name(trial.score_name).short} {trial.accuracy[trial.rung or 0]:.3f} after {trial.images_seen:,} "
-        f"pictures<br>{figures}<br>{stages}"
+        f"{fell_out}{figure_name(trial.score_name).short} {trial.accuracy[trial.rung or 0]:.3f} "
+        f"after {trial.images_seen:,} pictures<br>{figures}<br>{stages}"
     )
 
 
@@ -211,5 +216,6 @@ def _title(view: StudyView, differing: Sequence[str]) -> str:
         f"{escape(study.name)}: {len(view.front)} on the front of {len(view.trials)} tried{hypervolume}"
         f"<br><sup>space {escape(study.space_name)}, data {escape(str(data))}, "
         f"{study.config['proxy']['images']:,} pictures {seen}, timed on {escape(str(machine))}</sup>"
+        f"<br><sup>{escape(view.standing, quote=False)}</sup>"
         + (f"<br><sup>{escape(told_apart(differing, is_drawn=False), quote=False)}</sup>" if differing else "")
     )

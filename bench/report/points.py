@@ -14,8 +14,8 @@ from bench.pareto import Floats
 from bench.report.columns import STATUSES, StudyColumns
 from bench.report.feasible import limits_of
 from bench.report.history import FrontHistory
-from bench.report.retrained import final_front, num_seeds
-from bench.store import Changes, StudyRecord
+from bench.report.retrained import final_front, num_seeds, standing
+from bench.store import ACCURACY, Changes, StudyRecord
 
 # What a trial is to the front; `infeasible` breaks a rule or constraint of the study, `early` saw fewer pictures
 # than the front did, `incomplete` lacks a figure.
@@ -63,12 +63,14 @@ class StudyPoints:
         columns: of its trials.
         front: rows of the front, the cheapest by the second objective first.
         is_final: whether it has been trained again (bench/report/retrained.py).
+        fell_out: rows of the provisional front that are not on the final one, ascending; none before it is final.
     """
 
     def __init__(self, study: StudyRecord) -> None:
         self.columns = StudyColumns(study)
         self.front: tuple[int, ...] = ()
         self.is_final = False
+        self.fell_out: tuple[int, ...] = ()
         self._corner = _corner(study)
         self._history = FrontHistory(self.columns.maximise, self._corner)
         self._seen: NDArray[np.bool_] = np.zeros(0, dtype=bool)
@@ -111,8 +113,20 @@ class StudyPoints:
         """Mask of the trials."""
         return self._mask
 
+    @property
+    def standing(self) -> str:
+        """Whether the front is final, and why it is not, in words."""
+        columns = self.columns
+        return standing(
+            is_final=self.is_final,
+            is_trained=columns.score == ACCURACY,
+            seeds=num_seeds(columns.study.config),
+            images=int(columns.column("retrained_images").max(initial=0)),
+            fell_out=[int(columns.column("number")[row]) for row in self.fell_out],
+        )
+
     def kinds(self) -> NDArray[np.int8]:
-        """What each trial is: an index into `KINDS`."""
+        """What each trial is: an index into `KINDS`; who fell out of the final front (`fell_out`) is dominated."""
         columns = self.columns
         result = np.full(len(columns), INCOMPLETE, dtype=np.int8)
         costs = [columns.figure(found.name) for found in columns.objectives if found.name != columns.score]
@@ -221,8 +235,12 @@ class StudyPoints:
             seeds=num_seeds(columns.study.config),
             maximise=columns.maximise,
         )
-        self._mask = self._mask if final is None else final
         self.is_final = final is not None
+        if final is not None:
+            self.fell_out = tuple(np.flatnonzero(self._mask & ~final).tolist())
+            self._mask = final
+        else:
+            self.fell_out = ()
         cheapest = values[:, 1] if values.shape[1] > 1 else values[:, 0]
         rows = np.flatnonzero(self._mask).tolist()
         self.front = tuple(sorted(rows, key=lambda row: (cheapest[row], row)))

@@ -24,6 +24,11 @@ from bench.pareto import Floats
 _HALF_WIDTHS = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 _OF_MANY = 2.262
 
+# Of a trial of the provisional front that is not on the final one: it reached the top rung as the dominated did, and
+# may lie beyond the attained line, which is drawn at the scores of the search.
+FELL_OUT = "fell out when trained again"
+_MOST_NAMED = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrained:
@@ -74,6 +79,28 @@ class Retrained:
 def num_seeds(config: Mapping[str, Any]) -> int:
     """How often a study trains its front again; 0 where it does not."""
     return int((config.get("retrain") or {}).get("seeds") or 0)
+
+
+def standing(*, is_final: bool, is_trained: bool, seeds: int, images: int, fell_out: Sequence[int]) -> str:
+    """Whether a front is final or provisional, in words: the same in a terminal, on a page and in a figure.
+
+    Args:
+        is_trained: whether the scores of the search come from trainings, which alone can be repeated.
+        seeds: that it is trained again with when its search is over; 0: it is not.
+        images: pictures seen in that.
+        fell_out: numbers of the trials of the provisional front that are not on the final one.
+    """
+    again = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
+    if not is_trained:
+        return "provisional front: its scores come without a training of these networks"
+    if not is_final and seeds:
+        return f"provisional front: not yet trained again with {again}"
+    if not is_final:
+        return "provisional front: not trained again with fresh seeds (bench search --retrain-seeds 3)"
+    named = ", ".join(f"#{number}" for number in fell_out[:_MOST_NAMED]) or "none"
+    more = f" and {len(fell_out) - _MOST_NAMED} more" if len(fell_out) > _MOST_NAMED else ""
+    fallen = f"{named}{more} of the provisional one fell out"
+    return f"final front: trained again with {again} at {images:,} pictures; {fallen}"
 
 
 def final_front(

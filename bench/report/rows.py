@@ -56,7 +56,7 @@ def study_data(view: StudyView) -> dict[str, Any]:
         "counts": view.counts,
         "front": [trial.number for trial in view.front],
         "is_final": view.is_final,
-        "fell_out": [trial.number for trial in view.trials if trial.is_provisional and not trial.is_front],
+        "fell_out": list(view.fell_out),
         "trials": [
             {
                 "number": trial.number,

@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.report.figure_names import figure_name, seen_words
 from bench.report.ladder import ladder_of
-from bench.report.retrained import num_seeds
 from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
 
@@ -42,18 +41,7 @@ def front_table(view: StudyView) -> str:
     if view.hypervolume is not None:
         corner = ", ".join(f"{name} {value:.4g}" for name, value in view.study.hypervolume_reference.items())
         title += f"\nhypervolume {view.hypervolume:.5g} against {corner}"
-    return f"{title}\n{_standing(view)}\n\n{table(heading, rows)}\n{_retrained(view)}{_verdicts(view)}"
-
-
-def _standing(view: StudyView) -> str:
-    """Whether the front is final, and why it is not."""
-    if not view.is_final:
-        return "provisional front: not trained again with fresh seeds (bench search --retrain-seeds 3)"
-    images = max(trial.retrained.images_seen for trial in view.trials if trial.retrained)
-    fallen = sum(trial.is_provisional and not trial.is_front for trial in view.trials)
-    seeds = num_seeds(view.study.config)
-    told = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
-    return f"final front: trained again with {told} at {images:,} pictures; {fallen} of the provisional front fell out"
+    return f"{title}\n{view.standing}\n\n{table(heading, rows)}\n{_retrained(view)}{_verdicts(view)}"
 
 
 def _retrained(view: StudyView) -> str:

@@ -15,8 +15,9 @@ import numpy as np
 from bench import pareto
 from bench.report.feasible import limits_of
 from bench.report.likeness import differences_in
-from bench.report.retrained import Retrained, final_front, num_seeds
+from bench.report.retrained import Retrained, final_front, num_seeds, standing
 from bench.store import (
+    ACCURACY,
     BASELINES,
     MeasurementRecord,
     RetrainingRecord,
@@ -109,6 +110,22 @@ class StudyView:
         """Trials on the front, the cheapest first."""
         cost = self.objectives[1]
         return tuple(sorted((trial for trial in self.trials if trial.is_front), key=lambda trial: trial.figures[cost]))
+
+    @property
+    def fell_out(self) -> tuple[int, ...]:
+        """Numbers of the trials of the provisional front that are not on the final one; none before it is final."""
+        return tuple(trial.number for trial in self.trials if trial.is_provisional and not trial.is_front)
+
+    @property
+    def standing(self) -> str:
+        """Whether the front is final, and why it is not, in words."""
+        return standing(
+            is_final=self.is_final,
+            is_trained=self.score_name == ACCURACY,
+            seeds=num_seeds(self.study.config),
+            images=max((trial.retrained.images_seen for trial in self.trials if trial.retrained), default=0),
+            fell_out=self.fell_out,
+        )
 
     @property
     def is_predicted(self) -> bool:

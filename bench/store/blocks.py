@@ -124,16 +124,17 @@ class RetrainingBlock(Block):
 
     trial_id: Sequence[int]
     accuracy: Sequence[float | None]
+    images_seen: Sequence[int]
 
     @classmethod
     def query(cls) -> Select[Any]:
-        columns: tuple[Any, ...] = (RetrainingRow.trial_id, RetrainingRow.accuracy)
-        return select(*columns)
+        images = RetrainingRow.fidelity["images_seen"].as_integer()
+        return select(RetrainingRow.trial_id, RetrainingRow.accuracy, images)
 
     @classmethod
     def of_rows(cls, columns: Sequence[Sequence[Any]]) -> Self:
-        trial_id, accuracy = columns
-        return cls(trial_id=trial_id, accuracy=accuracy)
+        trial_id, accuracy, images_seen = columns
+        return cls(trial_id=trial_id, accuracy=accuracy, images_seen=[int(found or 0) for found in images_seen])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

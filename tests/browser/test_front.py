@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_studies import add_final, made_store
 from planned_studies import write_study
 from plans import Plan, trial
 from playwright.sync_api import Browser, expect
@@ -135,3 +136,28 @@ def test_trials_that_break_a_rule_by_measurement_are_hollow(browser: Browser, tm
         assert set(visit.numbers("infeasible")) == slow
         assert visit.traces()["infeasible"]["marker"]["symbol"] == "x-open"
         expect(visit.find("#front .legend")).to_contain_text(f"breaks a rule {len(slow)}")
+
+
+def test_a_final_front_is_called_so_and_who_fell_out_is_told(browser: Browser, tmp_path: Path) -> None:
+    with made_store(tmp_path / "made.db") as store:
+        standing = study_view(store, add_final(store).name).standing
+    with opened(browser, tmp_path / "made.db") as found:
+        found.open()
+        assert found.numbers("front") == [0, 1]
+        assert sorted(found.numbers("dominated")) == [2, 5]
+        expect(found.find("#standing")).to_contain_text(f"{standing}. All stand at the scores of the search")
+        expect(found.find("#front .legend")).to_contain_text("final front 2")
+        fact = found.page.locator("#facts > div", has=found.find("[data-fact=front]"))
+        expect(fact).to_have_text("final front2")
+        expect(fact).to_have_attribute("title", standing)
+        found.go("table")
+        found.page.locator("#table tbody tr", has_text="#5").hover()
+        expect(found.find("#inspector .note").first).to_have_text("dominated, sampler:tpe, fell out when trained again")
+        found.go("trial", trial="5")
+        expect(found.find("#trial")).to_contain_text("fell out when trained again")
+
+
+def test_a_provisional_front_is_called_so(main: Visit, view: StudyView) -> None:
+    main.open(study="main")
+    expect(main.find("#standing")).to_have_text(f"{view.standing}.")
+    expect(main.find("#front .legend")).to_contain_text(f"provisional front {len(view.front)}")

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_studies import add_mixed, add_random, add_study, add_timing, add_trial, made_store
+from made_studies import add_final, add_mixed, add_random, add_retrainings, add_study, add_timing, add_trial, made_store
 
 from bench.api import load_study
 from bench.dashboard.question import MOST_DOMINATED, Question, parse_question
 from bench.dashboard.source import Source
+from bench.report.views import study_view
 from bench.store import Store
 
 from .following import Page
@@ -199,3 +200,26 @@ def test_figures_that_are_not_finite_are_null(made: Store, tmp_path: Path) -> No
     assert "NaN" not in text
     assert found["rows"]["values"]["accuracy"] == [None]
     assert found["rows"]["values"]["params_m"] == [1e300]
+
+
+def test_a_front_is_told_as_provisional_or_final_with_who_fell_out(made: Store, tmp_path: Path) -> None:
+    study = add_mixed(made, retrain={"seeds": 2})
+    final = add_final(made)
+    with Source(tmp_path / "bench.db") as source:
+        page = Page(source, study.id)
+        page.poll()
+        assert (page.held["is_final"], page.held["fell_out"]) == (False, [])
+        assert page.held["standing"] == "provisional front: not yet trained again with 2 fresh seeds"
+        for trial in made.trials(study.id):
+            if trial.number in page.held["front"]:
+                add_retrainings(made, trial, {0: 0.5, 1: 0.65, 5: 0.6}[trial.number])
+        assert page.poll()
+        found = source.points(final.id, Question())
+        notes = {trial.number: source.trial(trial.id)["note"] for trial in made.trials(final.id)}
+    assert found is not None
+    for told in (page.held, found):
+        assert (told["is_final"], told["front"], told["fell_out"]) == (True, [0, 1], [5])
+        assert told["standing"] == study_view(made, "final").standing
+    assert page.rows[5]["kind"] == "dominated"
+    assert {number for number, note in notes.items() if note} == {5}
+    assert notes[5] == "fell out when trained again"
