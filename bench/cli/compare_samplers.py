@@ -137,7 +137,7 @@ def _simulated(
     plans = [
         (
             task,
-            checked_settings(task, sampler=sampler, budget=budget, in_flight=in_flight, reduction=3.0, noise=()),
+            checked_settings(task, sampler=sampler, budget=budget, in_flight=in_flight, reduction=None, noise=()),
         )
         for task in tasks
         for sampler in dict.fromkeys(samplers or SAMPLERS)

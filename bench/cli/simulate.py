@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     help="Accuracy after a shorter training and what that costs of a full one, such as accuracy_12_epochs:0.06: a rung "
     "of successive halving; several times for several [default: all are trained fully].",
 )
-@click.option("--reduction", type=float, default=3.0, show_default=True, help="With --fidelity one in so many goes on.")
+@click.option(
+    "--reduction",
+    type=float,
+    help="With --fidelity one in so many goes on [default: as many as a rung is cheaper than the next, so all cost "
+    "about the same].",
+)
 @click.option("--sampler", help="Who proposes [default: that of bench search].")
 @click.option("--budget", type=click.IntRange(1), default=200, show_default=True, help="Proposals; each counts.")
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="How many searches.")
@@ -63,7 +68,7 @@ def simulate(
     maximize: str,
     minimize: tuple[str, ...],
     fidelity: tuple[str, ...],
-    reduction: float,
+    reduction: float | None,
     sampler: str | None,
     budget: int,
     seeds: int,
@@ -143,7 +148,7 @@ def table_space(space: str, table_file: Path, rules: tuple[str, ...]) -> TableSp
 
 
 def checked_settings(
-    task: Task, *, sampler: str | None, budget: int, in_flight: int, reduction: float, noise: tuple[str, ...]
+    task: Task, *, sampler: str | None, budget: int, in_flight: int, reduction: float | None, noise: tuple[str, ...]
 ) -> Settings:
     """The settings of a search.
 
@@ -151,7 +156,7 @@ def checked_settings(
         ConfigError: a sampler or a column that is not known, or a number out of range.
     """
     from bench.errors import ConfigError, nearest
-    from bench.simulate import Settings
+    from bench.simulate import Settings, usual_reduction
     from bench.study.config import StudyConfig
     from bench.study.proposer import SAMPLERS
 
@@ -159,8 +164,10 @@ def checked_settings(
     if sampler not in SAMPLERS:
         hint = nearest(sampler, SAMPLERS) or "; name one of them"
         raise ConfigError(f"unknown sampler {sampler!r}; known: {', '.join(SAMPLERS)}{hint}")
+    if reduction is None:
+        reduction = usual_reduction(task.rung_costs)
     if reduction <= 1.0:
-        raise ConfigError(f"--reduction {reduction:g}; it must be above 1; 3 is usual")
+        raise ConfigError(f"--reduction {reduction:g}; it must be above 1; without it, it follows from the costs")
     return Settings(
         sampler=sampler, budget=budget, in_flight=in_flight, reduction=reduction, noise=_noise(noise, task.columns)
     )

@@ -1,6 +1,7 @@
 """The ladder of a search: each rung costs more than the one below and sees fewer candidates.
 
-Static limits, predicted latency, measured latency, short trainings that get longer, and the front trained again. What
+Static limits, predicted latency, measured latency, a zero-cost score where a constraint bounds it, short trainings that
+get longer, and the front trained again. What
 each rung let through, and what that cost, is read from stored trials: a study that was killed and taken up again, or is
 looked at years later, says the same.
 """
@@ -11,14 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.report.feasible import limits_of
 from bench.report.figure_names import figure_name
 from bench.report.views import StudyView, TrialView
-from bench.store import ACCURACY, is_latency
+from bench.store import ACCURACY, ZERO_COST, is_latency
 
 # As `bench.study.proposer` counts what it turned down, and `bench.study` names its stages.
 STATIC, PREDICTED = "static limits", "predicted latency"
 _PROPOSING = ("propose",)
 _TRAINING = ("train", "score", "build to train", "keep weights", "retrain")
+_ZERO_COST = "zero-cost score"
 # Waiting for others, starting workers and moving data is nobody's cost.
 _NOT_COUNTED = ("elsewhere", "wait for the CPU")
 
@@ -65,9 +68,18 @@ def _before_training(view: StudyView) -> list[LadderRung]:
         rungs.append(LadderRung(name=PREDICTED, came=left, passed=len(trials), seconds=0.0))
     is_timed = any(is_latency(name) for name in view.objectives)
     passed = sum(bool(trial.accuracy) or _is_waiting(trial) for trial in trials)
-    seconds = _spent(trials, but=(*_PROPOSING, *_TRAINING, *_NOT_COUNTED))
+    bounds = limits_of(view.study.config).constraints
+    turned_away = [trial for trial in trials if trial.status == "stopped" and not trial.accuracy]
+    low = sum(
+        {found.figure for found in bounds if found.excess(trial.figures) > 0.0} == {ZERO_COST} for trial in turned_away
+    )
+    seconds = _spent(trials, but=(*_PROPOSING, *_TRAINING, *_NOT_COUNTED, _ZERO_COST))
     name = "measured latency" if is_timed else "built and exported"
-    return [*rungs, LadderRung(name=name, came=len(trials), passed=passed, seconds=seconds)]
+    rungs.append(LadderRung(name=name, came=len(trials), passed=passed + low, seconds=seconds))
+    if any(found.figure == ZERO_COST for found in bounds) and view.score_name != ZERO_COST:
+        seconds = _spent(trials, of=(_ZERO_COST,))
+        rungs.append(LadderRung(name=_ZERO_COST, came=passed + low, passed=passed, seconds=seconds))
+    return rungs
 
 
 def _trainings(view: StudyView) -> list[LadderRung]:

@@ -4,7 +4,7 @@ A table stands in for the machine; the plan, the halving and the proposer are th
 """
 
 from bench.simulate.curves import Curve, Summary, curve_of, summary_of
-from bench.simulate.run import Evaluation, Noise, Settings, evaluations
+from bench.simulate.run import Evaluation, Noise, Settings, evaluations, usual_reduction
 from bench.simulate.scales import Scale
 from bench.simulate.seeds import SeedResult, run_seeds
 from bench.simulate.task import Fidelity, Task, make_task
@@ -24,4 +24,5 @@ __all__ = [
     "make_task",
     "run_seeds",
     "summary_of",
+    "usual_reduction",
 ]

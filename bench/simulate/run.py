@@ -7,7 +7,7 @@ there. Jobs end in the order in which they began, so that a seed gives the same 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +54,17 @@ class Settings:
     in_flight: int = 1
     reduction: float = 3.0
     noise: Noise = field(default_factory=Noise)
+
+
+def usual_reduction(rung_costs: Sequence[float]) -> float:
+    """How many come to a rung for each that goes on, so that each rung costs about what the next one does.
+
+    That is what successive halving does (Jamieson and Talwalkar, 2016) and what a study's rungs of pictures do: with a
+    short training that costs a seventeenth, three in fifty go on. The geometric mean where there are several steps; 3
+    where there is none.
+    """
+    steps = len(rung_costs) - 1
+    return float((rung_costs[-1] / rung_costs[0]) ** (1.0 / steps)) if steps else 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

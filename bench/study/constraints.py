@@ -3,8 +3,8 @@
 What is known without trying anything (parameters, multiply-adds, memory) becomes a rule of the space: such a network is
 not built at all. What has to be built, timed or trained is told to the sampler with each trial, as its excess over the
 bound, so that it models where networks are feasible (Gardner et al., "Bayesian Optimization with Inequality
-Constraints", 2014). A candidate whose latency breaks a constraint is not trained, and none that breaks one is on the
-front.
+Constraints", 2014). A candidate whose latency, file or zero-cost score breaks a constraint is not trained, and none
+that breaks one is on the front.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bench.errors import ConfigError, nearest
 from bench.report.constraints import Constraint, read_constraint
 from bench.space.words import QUANTITIES
-from bench.store import LATENCY, SCORES, is_latency
+from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, is_latency
 from bench.study.objectives import ALIASES, OBJECTIVES, Objective, latencies_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ def measured_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
     return tuple(each for each in found if each.figure not in STATIC)
 
 
+def reads_zero_cost(texts: Iterable[str]) -> bool:
+    """Whether a constraint asks for the zero-cost score of candidates."""
+    return any(read_constraint(text).figure == ZERO_COST for text in texts)
+
+
 def latency_rules(texts: Iterable[str]) -> tuple[str, ...]:
     """Upper bounds of the one latency of a study, as rules that a prediction of it can be held to."""
     found = [read_constraint(text) for text in texts]
@@ -65,12 +70,20 @@ class Demands:
 
     Args:
         constraints: measured ones.
+        score: what the study scores by, which is known last.
         has_rungs: whether there is more than one: then the score of the first says little about a bound of the last.
     """
 
-    def __init__(self, constraints: Sequence[Constraint] = (), *, has_rungs: bool = False) -> None:
-        self._of_costs = tuple(found for found in constraints if found.figure not in SCORES)
+    def __init__(
+        self, constraints: Sequence[Constraint] = (), *, score: str = ACCURACY, has_rungs: bool = False
+    ) -> None:
+        self._of_costs = tuple(found for found in constraints if found.figure != score)
         self._told = self._of_costs if has_rungs else tuple(constraints)
+
+    @property
+    def figures(self) -> frozenset[str]:
+        """Those that are known before a training, which begins only if they are in bounds."""
+        return frozenset(found.figure for found in self._of_costs)
 
     def broken(self, figures: Mapping[str, float]) -> str | None:
         """The first constraint that costs and latencies break, in words; None as far as they can be told."""
@@ -98,11 +111,11 @@ def _named(
             f"{nearest(found.figure, known)}"
         )
     if base in SCORES:
-        if base != score:
+        if base not in (score, ZERO_COST):
             raise ConfigError(f"constraint {text!r}; this study scores by {score}; bound that, or leave it out")
         if not 0.0 <= found.bound <= 1.0:
-            raise ConfigError(f"constraint {text!r}; a score lies between 0 and 1; give {score} as a share")
-        return (replace(found, figure=score),)
+            raise ConfigError(f"constraint {text!r}; a score lies between 0 and 1; give {base} as a share")
+        return (replace(found, figure=base),)
     if base != LATENCY:
         return (replace(found, figure=base),)
     if not any(is_latency(objective.name) for objective in objectives):

@@ -5,9 +5,9 @@
 each. The same plan is rebuilt from the store when a study is resumed or replayed.
 
 Where latency is an objective, candidates are timed a few at a time before their training (bench/study/timing.py), one
-such batch at a time. Batches are aligned by number, so that a study taken up again makes those that it would have made.
-What registered runners time is only prepared as a job; until its latencies arrive it is away and takes no place, and
-no more than two batches are.
+such batch at a time; where a constraint bounds what can be known before it, they are prepared in the same way. Batches
+are aligned by number, so that a study taken up again makes those that it would have made. What registered runners time
+is only prepared as a job; until its latencies arrive it is away and takes no place, and no more than two batches are.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Plan:
         concurrency: jobs at a time.
         references: tried first, by name.
         max_failures: failures in a row that end the study.
-        timing_batch: candidates that are timed together; None: latency is no objective.
+        timing_batch: candidates that are prepared and timed together before their training; None: nothing of them has
+            to be known before it.
         demands: constraints; who breaks one goes no further.
     """
 
@@ -69,7 +70,9 @@ class Plan:
         self._references = [(f"reference:{name}", architecture) for name, architecture in references.items()]
         self._max_failures, self._failures = max_failures, 0
         self._timing_batch = timing_batch
-        self._latencies = {objective.name for objective in objectives if is_latency(objective.name)}
+        latencies = {objective.name for objective in objectives if is_latency(objective.name)}
+        # What has to be known before a training begins.
+        self._needed = latencies | self._demands.figures
         self._timing: set[int] = set()
         self._restarts: list[int] = []
         self._standing = Standing(rungs, maximise=directions(objectives), reduction=reduction)
@@ -128,12 +131,12 @@ class Plan:
         """Costs and latency of a candidate, as they become known."""
         self.candidates[number].figures.update(figures)
 
-    def has_latencies(self, number: int) -> bool:
-        """Whether all of them are among the figures of a candidate."""
-        return self._latencies <= self.candidates[number].figures.keys()
+    def is_ready(self, number: int) -> bool:
+        """Whether all is known of a candidate that has to be before its training: latencies, and what is bounded."""
+        return self._needed <= self.candidates[number].figures.keys()
 
     def timed(self, number: int) -> None:
-        """The latencies of a candidate are known, and its training can begin."""
+        """All that has to be known of a candidate before its training is, which can begin."""
         candidate = self.candidates[number]
         candidate.is_timed, candidate.is_running, candidate.is_away = True, False, False
         self._timing.discard(number)
@@ -216,7 +219,7 @@ class Plan:
             figures=dict(figures),
             accuracy=dict(accuracy),
             target=None if accuracy or is_failed or is_turned_away else 0,
-            is_timed=self._latencies <= figures.keys(),
+            is_timed=self._needed <= figures.keys(),
             is_failed=is_failed,
             is_turned_away=is_turned_away,
         )

@@ -46,13 +46,13 @@ class Candidate:
     target: int | None = None
     """Rung that it is on its way to, whether its job has begun or not."""
     is_timed: bool
-    """Whether its training can begin: its latency is known, or is no objective."""
+    """Whether its training can begin: its latency, and what else a constraint bounds before it, is known."""
     is_running: bool = False
     is_away: bool = False
     """Whether it is prepared, and registered runners still time it."""
     is_failed: bool = False
     is_turned_away: bool = False
-    """Whether its latency breaks a constraint, so that it is not trained."""
+    """Whether its latency, or what else is known before a training, breaks a constraint, so that it has none."""
 
     @property
     def is_known(self) -> bool:

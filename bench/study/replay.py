@@ -5,11 +5,10 @@ from __future__ import annotations
 from bench.space import Architecture, parse_space
 from bench.store import Store
 from bench.study.config import StudyConfig
-from bench.study.constraints import Demands, measured_constraints
 from bench.study.objectives import study_objectives, values
 from bench.study.proposer import Proposer
 from bench.study.screening import costs_with, stored_model
-from bench.study.stored import stored_candidates
+from bench.study.stored import demands_of, stored_candidates
 from bench.study.warm_start import kept_earlier
 
 
@@ -31,7 +30,7 @@ def replay(store: Store, name: str) -> tuple[str, ...]:
     )
     for earlier in kept_earlier(store, study.id):
         earlier.teach(proposer)
-    demands = Demands(measured_constraints(config.constraints), has_rungs=config.proxy.rungs > 1)
+    demands = demands_of(config)
     trials = {trial.id: trial for trial in store.trials(study.id)}
     figures = {trial.id: found for trial, _, found, _ in stored_candidates(store, study)}
     told: set[int] = set()

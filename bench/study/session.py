@@ -62,7 +62,7 @@ class Session:
         data_hashes: content of the packed pictures by their resolution.
         listener: is called after each event with its kind and data.
         costs: what rules read.
-        standards: where the parts of a zero-cost score lie in this space; None where candidates are trained.
+        standards: where the parts of a zero-cost score lie in this space; None where nobody asks for one.
     """
 
     def __init__(
@@ -231,6 +231,8 @@ class Session:
             references=self._references,
             reference_ms=dict(self.study.reference_ms),
             threads=self._threads,
+            standards=None if self.config.proxy.kind == "zero-cost" else self._standards,
+            cache_folder=str(cache_folder()),
         )
         self._under_way.begin(job)
         is_here = any(not timer["is_remote"] for timer in job.timers)
@@ -359,6 +361,8 @@ class Session:
         self.plan.figures(number, update["figures"])
         if self._remote is not None and update.get("files"):
             self._remote.prepared(number, update)
+        if not self._timers:
+            self._look_at_readiness(number)
 
     def _measured(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         found = update["measurement"]
@@ -370,9 +374,7 @@ class Session:
             self._fail(number, fault)
             return
         self.plan.figures(number, update["figures"])
-        if self.plan.has_latencies(number):
-            self.plan.timed(number)
-            self._look_at_demands(number)
+        self._look_at_readiness(number)
 
     def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         score, rung = update["score"], int(update["rung"])
@@ -395,6 +397,12 @@ class Session:
         self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
         self.plan.scored(number, rung, float(score["accuracy"]))
         self._drop_checkpoints(rung)
+
+    def _look_at_readiness(self, number: int) -> None:
+        """A candidate of which all is known that has to be before its training can have one, if it keeps to bounds."""
+        if self.plan.is_ready(number) and not self.plan.candidates[number].is_timed:
+            self.plan.timed(number)
+            self._look_at_demands(number)
 
     def _look_at_demands(self, number: int) -> None:
         """A candidate that is timed and breaks a constraint is stopped before its training."""
@@ -449,12 +457,7 @@ class Session:
                 is_failed=trial.status == "failed",
                 is_turned_away=trial.status == "stopped" and not accuracy,
             )
-            if (
-                self._timers
-                and trial.status == "queued"
-                and self.plan.candidates[trial.number].is_timed
-                and not accuracy
-            ):
+            if trial.status == "queued" and self.plan.candidates[trial.number].is_timed and not accuracy:
                 self._look_at_demands(trial.number)
             elif trial.status in ("queued", "running"):
                 self._take_up(trial, targets.get(trial.id, 0), is_scored=targets.get(trial.id, 0) in accuracy)

@@ -19,9 +19,14 @@ from bench.measure import Job, JobArtifact, Measurement, Summary, artifacts, mea
 from bench.measure.exclusive import cpu_lock_folder, exclusive, shared
 from bench.networks import cost_quantities
 from bench.space import Architecture
+from bench.store import ZERO_COST
 from bench.study.config import StudyConfig
 from bench.study.timer import Timer
+from bench.study.untrained import Standards, untrained_score
 from bench.study.worker import WAIT, Update, crash_log, failure, use_threads
+
+# Among the stages of a trial: its zero-cost score, which a constraint bounds.
+ZERO_COST_STAGE = "zero-cost score"
 
 # Where nothing is timed: the artifact that a study tells the size of.
 _PLAIN = ("onnx", "onnxruntime", "fp32")
@@ -44,6 +49,8 @@ class TimingJob:
         reference_ms: what that took when the study began, by `Timer.reference_key`; missing: ms are those of the
             session.
         threads: CPU threads of the preparation.
+        standards: what the zero-cost score that a constraint bounds is told by; None where none does.
+        cache_folder: where zero-cost scores are kept.
     """
 
     candidates: tuple[tuple[int, Mapping[str, Any]], ...]
@@ -53,6 +60,8 @@ class TimingJob:
     references: References
     reference_ms: Mapping[str, float]
     threads: int
+    standards: Standards | None = None
+    cache_folder: str = ""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -97,6 +106,8 @@ def time_candidates(job: TimingJob) -> Iterator[tuple[int, Update]]:
                 with crash_log(folder, number):
                     architecture = Architecture.from_dict(mapping)
                     files, update = prepare(config, architecture, folder, number, timers, threads=job.threads)
+                    if job.standards is not None:
+                        update = _with_zero_cost(job, job.standards, config, architecture, update)
             except Exception as error:  # a trial that fails is data
                 yield number, failure(error)
                 continue
@@ -133,6 +144,16 @@ def prepare(
         use_threads(threads)
         files, update = make_artifacts(config, architecture, folder / "artifacts", label_of(number), timers)
     return files, {**update, "seconds": {**update["seconds"], WAIT: waited}}
+
+
+def _with_zero_cost(
+    job: TimingJob, standards: Standards, config: StudyConfig, architecture: Architecture, update: Update
+) -> Update:
+    """The update of a prepared candidate with its zero-cost score among its figures."""
+    with shared(cpu_lock_folder()) as waited:
+        score = untrained_score(architecture, standards, seed=config.seed, cache=Path(job.cache_folder))
+    seconds = {**update["seconds"], WAIT: update["seconds"][WAIT] + waited, ZERO_COST_STAGE: score["seconds"]}
+    return {**update, "figures": {**update["figures"], ZERO_COST: score["accuracy"]}, "seconds": seconds}
 
 
 def remove_artifacts(folder: Path, number: int) -> None:

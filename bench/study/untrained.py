@@ -1,4 +1,5 @@
-"""Scores candidates without training them, by where zero-cost proxies put them in their space.
+"""Scores candidates without training them, by where zero-cost proxies put them in their space: in place of trainings,
+or before them, where a constraint such as `zero_cost >= 0.4` bounds it.
 
 What a proxy says is told by a few networks that are drawn from the space when the study begins
 (bench/proxies/zero_cost/combination.py); their medians and spreads are an event of the study, so that a study taken up
@@ -17,6 +18,7 @@ import numpy as np
 from bench.errors import TrainingError
 from bench.space import Architecture, CostFunction, Space, draw
 from bench.study.config import StudyConfig
+from bench.study.constraints import reads_zero_cost
 
 if TYPE_CHECKING:
     from bench.store import Reader, Store, StudyRecord
@@ -38,12 +40,12 @@ def space_standards(
     costs: CostFunction,
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Any] | None:
-    """What the scores of a study are told by: as it was when the study began; None where candidates are trained.
+    """What zero-cost scores of a study are told by: as it was when the study began; None where nobody asks for one.
 
     Raises:
         SearchError: no network of the space can be scored so.
     """
-    if config.proxy.kind != "zero-cost":
+    if config.proxy.kind != "zero-cost" and not reads_zero_cost(config.constraints):
         return None
     if (known := _stored(store, study)) is not None:
         return known

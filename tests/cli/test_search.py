@@ -97,6 +97,7 @@ def test_the_store_holds_what_is_needed_to_repeat_it(real_search: RealSearch) ->
     for trial in trials:
         assert sum(trial.stage_seconds.values()) > 0
         assert trial.proposal
+        assert 0.001 <= trial.costs["zero_cost"] <= 1.0
 
 
 def copied(real_search: RealSearch, folder: Path) -> None:
@@ -121,6 +122,7 @@ def test_a_study_is_shown(here: Here, real_search: RealSearch) -> None:
     assert "smoke_repmixer is" in text
     assert re.search(r"bench export real/\d+ --format onnx --out best.onnx --db ", text)
     assert "train" in text
+    assert re.search(r"^zero-cost score +6 +6 ", text, re.MULTILINE)
     data = json.loads(here("show", "real", "--json", "--db", real_search.db).out)
     assert data["trials"] == result(real_search.ended)["trials"]
     assert data["config"]["space"] == "smoke"

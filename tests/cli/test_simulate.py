@@ -81,7 +81,7 @@ def test_halving_is_told_against_what_it_cost(made: Here) -> None:
         assert seed["spent"][-1] == pytest.approx(6 + 0.9 * tops)
         assert seed["proposals"] == 60
     assert (
-        "halving by 3 over rungs that cost 0.1, 1 of a full training"
+        "halving by 10 over rungs that cost 0.1, 1 of a full training"
         in made(*LATENCY, "--fidelity", "accuracy_low:0.1").out
     )
 

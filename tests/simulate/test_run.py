@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_tables import made_rows, made_space
 
-from bench.simulate import Evaluation, Fidelity, Noise, Settings, Task, curve_of, evaluations
+from bench.simulate import Evaluation, Fidelity, Noise, Settings, Task, curve_of, evaluations, usual_reduction
 from bench.study.plan import Plan
 from bench.study.proposer import SAMPLERS, Proposer
 
@@ -150,3 +150,10 @@ def test_a_sparse_table_is_searched_to_its_end(tmp_path: Path, sampler: str) -> 
     sources = {evaluation.source for evaluation in found}
     assert f"sampler:{sampler}" in sources
     assert space.row_of(space.at_row(found[0].row)) == found[0].row
+
+
+def test_a_rung_lets_as_many_pass_as_it_is_cheaper() -> None:
+    assert usual_reduction((0.1, 1.0)) == pytest.approx(10.0)
+    assert usual_reduction((1 / 9, 1 / 3, 1.0)) == pytest.approx(3.0)
+    assert usual_reduction((0.05, 0.1, 1.0)) == pytest.approx(20**0.5)
+    assert usual_reduction((1.0,)) == 3.0

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripted import add_study, config_of, do, drive, latency_ms, run_study, session_of, works
+from scripted import add_study, config_of, do, drive, latency_ms, run_study, session_of, works, zero_cost
 
 from bench.errors import ConfigError
 from bench.networks.cost import cost_quantities
+from bench.report.ladder import ladder_of
 from bench.report.points import StudyPoints
 from bench.report.views import study_view
 from bench.space import Architecture, every, load_space
@@ -50,7 +51,8 @@ def test_a_latency_holds_on_every_runner_or_on_one() -> None:
         ({"constraints": ["macs:cpu<=1"]}, "reads 'macs:cpu'; known"),
         ({"constraints": ["accuracy>=70"]}, "a score lies between 0 and 1; give accuracy as a share"),
         ({"warm_start": ["a@postgresql://me:secret@host/db"]}, "warm_start holds a password"),
-        ({"constraints": ["zero-cost>=1"]}, "this study scores by accuracy; bound that"),
+        ({"constraints": ["supernet>=1"]}, "this study scores by accuracy; bound that"),
+        ({"constraints": ["zero-cost>=40"]}, "a score lies between 0 and 1; give zero_cost as a share"),
         ({"constraints": ["latency<=1"], "objectives": ["accuracy", "macs"]}, "latency is no objective, so nothing is"),
         ({"warm_start": ["other"], "sampler": "tpe"}, "only 'model' learns from earlier studies"),
     ],
@@ -138,14 +140,44 @@ def test_a_bound_of_the_score_is_one_of_the_top_rung(store: Store, tmp_path: Pat
     assert set(points.front) == {trial.number for trial in view.front} == {number for number, _ in session.front()}
 
 
-def test_who_breaks_a_bound_of_its_file_is_not_promoted(store: Store, tmp_path: Path) -> None:
-    settings = {"objectives": ["accuracy", "macs"], "constraints": ["size <= 0.15"]}
-    session = run_study(store, tmp_path, budget=10, **settings)
-    large = [trial for trial in store.trials(session.study.id) if trial.costs["artifact_mb"] > 0.15]
-    assert large
-    assert {(trial.status, trial.rung) for trial in large} == {("stopped", 0)}
-    assert all(trial.reason is not None and trial.reason.startswith("breaks artifact_mb <= 0.15") for trial in large)
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_whose_file_breaks_a_bound_is_not_trained_where_nothing_is_timed(
+    store: Store, tmp_path: Path, concurrency: int
+) -> None:
+    settings = {"objectives": ["accuracy", "macs"], "constraints": ["size <= 0.2"]}
+    session = run_study(store, tmp_path, budget=10, concurrency=concurrency, **settings)
+    trials = store.trials(session.study.id)
+    large = [trial for trial in trials if trial.costs["artifact_mb"] > 0.2]
+    assert 0 < len(large) < len(trials) == 10
+    assert {(trial.status, trial.rung) for trial in large} == {("stopped", None)}
+    assert all(trial.reason is not None and trial.reason.startswith("breaks artifact_mb <= 0.2") for trial in large)
+    assert all(store.scores(trial.id) for trial in trials if trial not in large)
     assert replay(store, "scripted") == ()
+
+
+@pytest.mark.parametrize("objectives", [["accuracy", "latency"], ["accuracy", "macs"]])
+def test_who_looks_hopeless_untrained_is_not_trained(store: Store, tmp_path: Path, objectives: list[str]) -> None:
+    bounds = ["size <= 0.25", "zero-cost >= 0.4"]
+    session = run_study(
+        store, tmp_path, budget=12, sampler="random", objectives=objectives, constraints=bounds, timing={"batch": 2}
+    )
+    trials = store.trials(session.study.id)
+    scores = {trial.number: zero_cost(Architecture.from_dict(trial.architecture)) for trial in trials}
+    assert {trial.number: trial.costs["zero_cost"] for trial in trials} == scores
+    large = {trial.number for trial in trials if trial.costs["artifact_mb"] > 0.25}
+    low = {number for number, found in scores.items() if found < 0.4}
+    assert low - large
+    assert {trial.number for trial in trials if not store.scores(trial.id)} == low | large
+    reasons = {trial.reason for trial in trials if trial.number in low - large}
+    assert all(reason is not None and reason.startswith("breaks zero_cost >= 0.4: 0.") for reason in reasons)
+    assert replay(store, "scripted") == ()
+    view = study_view(store, "scripted")
+    assert {trial.number for trial in view.front} == {number for number, _ in session.front()}
+    _, built, looked_at, first, _ = ladder_of(view)
+    assert (built.came, built.passed) == (12, 12 - len(large))
+    assert (looked_at.name, looked_at.came, looked_at.passed) == ("zero-cost score", built.passed, first.came)
+    assert first.came == 12 - len(low | large)
+    assert looked_at.seconds == 12 * 0.25
 
 
 def test_a_study_killed_between_a_latency_and_its_consequence_draws_it(tmp_path: Path) -> None:

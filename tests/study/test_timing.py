@@ -16,6 +16,7 @@ from bench.space import every, load_space
 from bench.study.jobs import job_from_dict, job_to_dict, work
 from bench.study.timer import Timer
 from bench.study.timing import TimingJob, comparable, make_artifacts
+from bench.study.untrained import drawn_standards, untrained_score
 
 POINT = load_space("smoke").reference_points["smoke_repmixer"]
 
@@ -54,6 +55,17 @@ def test_candidates_are_prepared_one_by_one_and_timed_in_one_session(job: Timing
     json.dumps(updates)  # they go from process to process as text
     assert not list((tmp_path / "artifacts").iterdir())
     assert not (tmp_path / "logs").is_dir() or not list((tmp_path / "logs").iterdir())
+
+
+def test_a_zero_cost_score_that_is_bounded_is_told_before_the_training(job: TimingJob, tmp_path: Path) -> None:
+    standards = drawn_standards(load_space("smoke"), cost_quantities, seed=0, cache=tmp_path)
+    asked = dataclasses.replace(job, timers=(), references={}, standards=standards, cache_folder=str(tmp_path))
+    ((number, update),) = work(job_from_dict(json.loads(json.dumps(job_to_dict(asked)))))
+    expected = untrained_score(POINT, standards, seed=0, cache=tmp_path)
+    assert (number, update["kind"]) == (7, "prepared")
+    assert update["figures"]["zero_cost"] == expected["accuracy"]
+    assert update["seconds"]["zero-cost score"] > 0.0
+    assert not list((tmp_path / "artifacts").glob("*00007*"))
 
 
 def test_one_that_cannot_be_prepared_fails_alone(job: TimingJob, tmp_path: Path) -> None:
