@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.report.ladder import ladder_of
+from bench.report.verdicts import differences
 from bench.report.views import StudyView, TrialView, stage_seconds
 from bench.store import ACCURACY, LATENCY
 
@@ -77,6 +78,7 @@ def study_data(view: StudyView) -> dict[str, Any]:
             }
             for trial in view.trials
         ],
+        "differences": [found.to_dict() for found in differences(view)],
         "ladder": [rung.to_dict() for rung in ladder_of(view)],
         "stage_seconds": stage_seconds(view),
         "seconds": (view.study.finished_at - view.study.created_at).total_seconds() if view.study.finished_at else None,

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report.figure_names import figure_name, seen_words
 from bench.report.ladder import ladder_of
-from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, left_out, reference_verdicts
+from bench.report.verdicts import ReferenceVerdict, baseline_verdicts, differences, left_out, reference_verdicts
 from bench.report.views import StudyView, TrialView
 
 Row = Sequence[str]
@@ -46,11 +46,28 @@ def front_table(view: StudyView) -> str:
 
 def _retrained(view: StudyView) -> str:
     """The scores of those that were trained again, the final front first; empty where none was."""
-    trials = [trial for trial in view.trials if trial.is_provisional and trial.retrained is not None]
+    trials = [trial for trial in view.trials if trial.retrained is not None]
     if not view.is_final or not trials:
         return ""
     rows = [_retrained_row(trial) for trial in sorted(trials, key=lambda trial: not trial.is_front)]
-    return "\n" + table(("trained again", "mean", "95 % interval", "in the search", "seeds", ""), rows) + "\n"
+    told = "\n" + table(("trained again", "mean", "95 % interval", "in the search", "seeds", ""), rows) + "\n"
+    return told + _differences(view)
+
+
+def _differences(view: StudyView) -> str:
+    """What networks of the front score and cost against published ones that were trained again; empty without any."""
+    costs = [figure_name(name).short for name in view.objectives[1:]]
+    rows = [
+        (
+            f"#{found.number} against {found.name}",
+            f"{100 * found.score:+.2f}",
+            "-" if found.score_low is None else f"{100 * found.score_low:+.2f}",
+            *(f"{100 * (share - 1):+.1f} %" for share in found.costs.values()),
+        )
+        for found in differences(view)
+    ]
+    heading = ("both trained again", f"{figure_name(view.score_name).short}, points", "lower 95 % bound", *costs)
+    return f"\n{table(heading, rows)}\n" if rows else ""
 
 
 def _retrained_row(trial: TrialView) -> Row:
@@ -64,7 +81,7 @@ def _retrained_row(trial: TrialView) -> Row:
         interval,
         "-" if trial.rung is None else f"{trial.accuracy[trial.rung]:.4f}",
         str(len(found.scores)),
-        f"{'front' if trial.is_front else 'fell out'}{failed}",
+        f"{'front' if trial.is_front else 'fell out' if trial.is_provisional else 'published, beside it'}{failed}",
     )
 
 

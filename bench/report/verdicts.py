@@ -6,10 +6,13 @@ reached, with rivals at that same rung.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from bench import pareto
 from bench.networks.cost import cost_quantities
+from bench.report.retrained import lower_difference
 from bench.report.views import StudyView, point
 from bench.space import Architecture, parse_space
 
@@ -58,6 +61,53 @@ def reference_verdicts(view: StudyView) -> tuple[ReferenceVerdict, ...]:
                 images_seen=reference.images_seen,
             )
         )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A network of the front against a published one, both trained again.
+
+    Attributes:
+        name: of the published one, such as `fastvit_t8`.
+        against: number of its trial.
+        number: of the network's.
+        score: mean over seeds, minus the other's.
+        score_low: its lower 95 % bound, one-sided; None with one seed.
+        costs: of the network as a share of the other's, by objective: 0.8 is a fifth less.
+    """
+
+    name: str
+    against: int
+    number: int
+    score: float
+    score_low: float | None
+    costs: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able data."""
+        return asdict(self)
+
+
+def differences(view: StudyView) -> tuple[Difference, ...]:
+    """Every network of the front that is not published against every published one, as far as both were trained again;
+    none before the front is final."""
+    told = [trial for trial in view.trials if trial.retrained is not None and trial.retrained.scores]
+    found = []
+    for reference in (trial for trial in told if trial.name is not None and view.is_final):
+        for trial in (trial for trial in told if trial.is_front and trial.name is None):
+            assert trial.retrained is not None
+            assert reference.retrained is not None
+            found.append(
+                Difference(
+                    name=str(reference.name),
+                    against=reference.number,
+                    number=trial.number,
+                    score=trial.retrained.mean - reference.retrained.mean,
+                    score_low=lower_difference(trial.retrained, reference.retrained),
+                    costs={name: trial.figures[name] / reference.figures[name] for name in view.objectives[1:]},
+                )
+            )
     return tuple(found)
 
 

@@ -59,11 +59,10 @@ def next_promotion(
         numbers = sorted(rung.values)
         points = [rung.values[number] for number in numbers]
         if is_last_call:
-            chosen = [
-                number
-                for number, is_front in zip(numbers, pareto.front(points, maximise=maximise), strict=True)
-                if is_front
-            ]
+            # Of the front those that stand alone come first: whoever ends a search early, or looks at it meanwhile,
+            # has seen most of it.
+            is_front = pareto.front(points, maximise=maximise)
+            chosen = [numbers[row] for row in pareto.best_first(points, maximise=maximise) if is_front[row]]
         else:
             places = int(len(numbers) / reduction)
             if sum(number in rung.promoted for number in numbers) >= places:

@@ -1,4 +1,6 @@
-"""Trains the front of a study again, at the highest fidelity and with fresh seeds, when its search is over.
+"""Trains the front of a study again, at the highest fidelity and with fresh seeds, when its search is over; and beside
+it the published networks that were tried, as far as they reached the top rung, and the pinned one in any case: what
+beats them is to be told by the same trainings.
 
 Which trainings are due follows from the front and from what the store holds of them: a study that is killed among them
 goes on with those that have no result yet. One that fails is a result, with its reason.
@@ -7,14 +9,16 @@ goes on with those that have no result yet. One that fails is a result, with its
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.errors import ConfigError
+from bench.measure.artifacts import reference_architecture
 from bench.report.retrained import final_front
 from bench.space import Architecture
 from bench.store import Reader, Store, StudyRecord
@@ -23,6 +27,7 @@ from bench.study.evaluation import EvaluationJob, cache_folder
 from bench.study.halving import rung_images
 from bench.study.objectives import Objective, directions
 from bench.study.outlook import Point
+from bench.study.planned import Candidate
 from bench.study.worker import WAIT
 
 # From so many candidates on the front is trained again, and from so many with two and with three seeds: a front of
@@ -50,6 +55,29 @@ def with_seeds(config: StudyConfig) -> StudyConfig:
     return replace(config, retrain=replace(config.retrain, seeds=seeds))
 
 
+def to_train_again(front: Sequence[Point], candidates: Mapping[int, Candidate], *, top: int) -> set[int]:
+    """Numbers of the trials that are trained again: the front and the published networks beside it; none without one.
+
+    Args:
+        candidates: all trials of the study.
+        top: the highest rung.
+    """
+    beside = (number for number, found in candidates.items() if _is_beside(found, top))
+    return {number for number, _ in front}.union(beside) if front else set()
+
+
+def _is_beside(candidate: Candidate, top: int) -> bool:
+    if not candidate.source.startswith("reference:") or candidate.is_failed or not candidate.accuracy:
+        return False
+    architecture = candidate.architecture
+    return top in candidate.accuracy or architecture.id == _pinned_id(int(architecture.settings["input_resolution"]))
+
+
+@cache
+def _pinned_id(resolution: int) -> str:
+    return reference_architecture(resolution).id
+
+
 class Retraining:
     """Which trainings of the front are due, under way and done.
 
@@ -74,14 +102,14 @@ class Retraining:
         """Seed of the training under way, by number of the trial."""
         return self._running
 
-    def num_left(self, front: Sequence[Point]) -> int:
-        """Trainings without a result."""
-        return sum(len(self.seeds) - len(self._results.get(number, {})) for number, _ in front)
+    def num_left(self, numbers: Collection[int]) -> int:
+        """Trainings of these trials without a result."""
+        return sum(len(self.seeds) - len(self._results.get(number, {})) for number in numbers)
 
-    def begin_next(self, front: Sequence[Point]) -> tuple[int, int] | None:
+    def begin_next(self, numbers: Collection[int]) -> tuple[int, int] | None:
         """Number and seed of the training to start now; every trial is trained with one seed before the next."""
         for seed in self.seeds:
-            for number in sorted(number for number, _ in front):
+            for number in sorted(numbers):
                 if number not in self._running and seed not in self._results.get(number, {}):
                     self._running[number] = seed
                     return number, seed
@@ -89,7 +117,7 @@ class Retraining:
 
     def next_job(
         self,
-        front: Sequence[Point],
+        numbers: Collection[int],
         *,
         architectures: Mapping[int, Architecture],
         folder: Path,
@@ -97,7 +125,7 @@ class Retraining:
         device: str,
     ) -> EvaluationJob | None:
         """The training to start now, as a worker is told; None when nothing can be started."""
-        found = self.begin_next(front)
+        found = self.begin_next(numbers)
         if found is None:
             return None
         number, seed = found

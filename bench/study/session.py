@@ -28,7 +28,7 @@ from bench.study.outlook import Pace, Point, front_of, hypervolume_of, snapshot
 from bench.study.plan import PlannedTiming, PlannedTraining
 from bench.study.proposer import Proposal
 from bench.study.remote import EVENT, Remote
-from bench.study.retraining import Retraining
+from bench.study.retraining import Retraining, to_train_again
 from bench.study.stored import make_plan, stored_candidates
 from bench.study.timer import Timer
 from bench.study.timing import References, TimingJob
@@ -169,7 +169,7 @@ class Session:
 
     def num_again(self) -> int:
         """Trainings of the front to come, while the search goes on as if it stayed as it is; none after a stop."""
-        return 0 if self.plan.stop_reason is not None else self.retraining.num_left(self.provisional_front())
+        return 0 if self.plan.stop_reason is not None else self.retraining.num_left(self._to_train_again())
 
     def finish(self) -> StudyRecord:
         """Closes the study: who still waits at a rung is stopped for good, unless the study may yet go on."""
@@ -267,7 +267,7 @@ class Session:
         if not is_over or len(self.retraining.running) >= self._concurrency:
             return None
         job = self.retraining.next_job(
-            self.provisional_front(),
+            self._to_train_again(),
             architectures={number: found.architecture for number, found in self.plan.candidates.items()},
             folder=self.folder,
             threads=self._threads,
@@ -278,6 +278,9 @@ class Session:
         self._under_way.begin(job)
         self._tell("retraining", {"number": job.number, "seed": job.seed, "left": self.num_again()})
         return job
+
+    def _to_train_again(self) -> set[int]:
+        return to_train_again(self.provisional_front(), self.plan.candidates, top=len(self.rungs) - 1)
 
     def _take_in_again(self, number: int, update: Mapping[str, Any]) -> None:
         """What a worker sent of a training of the front."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 from scripted import add_study, config_of, luck, scored, session_of, works
 
 from bench.errors import ConfigError
@@ -17,20 +18,26 @@ from bench.report.points import StudyPoints
 from bench.report.retrained import final_front
 from bench.report.rows import study_data
 from bench.report.tables import front_table
+from bench.report.verdicts import differences
 from bench.report.views import StudyView, study_view
-from bench.space import Architecture
+from bench.space import Architecture, load_space
 from bench.store import Store, StudyRecord, open_store
 from bench.study.config import StudyConfig
 from bench.study.evaluation import EvaluationJob
 from bench.study.jobs import Job
+from bench.study.planned import Candidate
 from bench.study.replay import replay
-from bench.study.retraining import with_seeds
+from bench.study.retraining import to_train_again, with_seeds
 from bench.study.session import Session
 from bench.study.worker import Update
 
 from .test_resuming import copy_before_commits
 
 SETTINGS: dict[str, Any] = {"budget": 9, "objectives": ["accuracy", "macs"], "retrain": {"seeds": 2}}
+
+
+# With it all reach the top, published networks too.
+ONE_RUNG: dict[str, Any] = {"proxy": {"images": 96, "rungs": 1, "batch_size": 16}}
 
 
 def again(job: Job) -> Iterator[tuple[int, Update]]:
@@ -63,11 +70,12 @@ def run(store: Store, folder: Path, **settings: Any) -> StudyView:
     return study_view(store, "scripted")
 
 
-def test_only_the_front_is_trained_again_once_a_seed(store: Store, tmp_path: Path) -> None:
-    view = run(store, tmp_path)
+def test_the_front_and_published_networks_beside_it_are_trained_again_once_a_seed(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path, **ONE_RUNG)
     rows = store.study_retrainings(view.study.id)
-    front = [trial for trial in view.trials if trial.is_provisional]
-    assert len(front) > 2
+    front = [trial for trial in view.trials if trial.is_provisional or trial.name]
+    assert sum(trial.is_provisional for trial in front) > 2
+    assert any(not trial.is_provisional for trial in front)
     assert sorted((row.trial_id, row.seed) for row in rows) == [(t.trial_id, seed) for t in front for seed in (1, 2)]
     for row in rows:
         assert (row.accuracy is None) == (row.reason is not None)
@@ -80,7 +88,8 @@ def test_only_the_front_is_trained_again_once_a_seed(store: Store, tmp_path: Pat
 def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> None:
     view = run(store, tmp_path)
     assert view.is_final
-    means = {t.number: (t.retrained.mean, t.figures["macs_g"]) for t in view.trials if t.retrained}
+    again = [trial for trial in view.trials if trial.is_provisional]
+    means = {t.number: (t.retrained.mean, t.figures["macs_g"]) for t in again if t.retrained}
     expected = {
         number
         for number, (mean, macs) in means.items()
@@ -88,7 +97,7 @@ def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> N
         and not any(other >= mean and cost <= macs and (other, cost) != (mean, macs) for other, cost in means.values())
     }
     assert {trial.number for trial in view.front} == expected
-    fallen = {trial.number for trial in view.trials if trial.is_provisional} - expected
+    fallen = {trial.number for trial in again} - expected
     assert fallen, "nobody fell out: this test shows less than it should"
     data = study_data(view)
     assert data["is_final"]
@@ -96,6 +105,46 @@ def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> N
     text = front_table(view)
     assert "final front: trained again with 2 fresh seeds at 96 pictures" in text
     assert all(f"#{number} " in text for number in fallen)
+
+
+def test_who_beats_a_published_network_is_told_by_the_same_trainings(store: Store, tmp_path: Path) -> None:
+    view = run(store, tmp_path, retrain={"seeds": 3}, **ONE_RUNG)
+    references = {trial.name: trial for trial in view.trials if trial.name and trial.retrained}
+    found = differences(view)
+    assert {(each.name, each.number) for each in found} == {
+        (name, trial.number) for name in references for trial in view.front if trial.name is None and trial.retrained
+    }
+    assert found
+    for each in found:
+        trial, reference = view.trials[each.number], references[each.name]
+        assert each.against == reference.number
+        assert trial.retrained
+        assert reference.retrained
+        assert each.costs == {"macs_g": trial.figures["macs_g"] / reference.figures["macs_g"]}
+        expected = ttest_ind(trial.retrained.scores, reference.retrained.scores, alternative="greater")
+        assert each.score == pytest.approx(trial.retrained.mean - reference.retrained.mean)
+        assert each.score_low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
+    text = front_table(view)
+    assert all(f"#{each.number} against {each.name} " in text for each in found)
+    assert "published, beside it" in text
+    assert study_data(view)["differences"] == [each.to_dict() for each in found]
+
+
+def test_the_pinned_network_is_trained_again_wherever_it_was_stopped() -> None:
+    def tried(name: str, accuracy: dict[int, float], **told: Any) -> Candidate:
+        architecture = load_space("fastvit").reference_points[name]
+        return Candidate(
+            architecture=architecture, source=f"reference:{name}", accuracy=accuracy, is_timed=True, **told
+        )
+
+    candidates = {
+        0: tried("fastvit_t8", {0: 0.2}),
+        1: tried("fastvit_t12", {0: 0.2}),
+        2: tried("fastvit_s12", {0: 0.2, 1: 0.3}),
+        3: tried("fastvit_sa12", {0: 0.2, 1: 0.3}, is_failed=True),
+    }
+    assert to_train_again([(7, (0.5, 1.0))], candidates, top=1) == {0, 2, 7}
+    assert to_train_again([], candidates, top=1) == set()
 
 
 def test_the_ladder_ends_with_it(store: Store, tmp_path: Path) -> None:
