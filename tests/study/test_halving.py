@@ -34,6 +34,22 @@ def test_a_small_fast_inaccurate_network_goes_on():
     assert 3 in promote_all(values)[-1].values
 
 
+def test_at_the_end_who_adds_most_to_those_that_went_on_is_first():
+    values = {0: (0.9, 9.0), 1: (0.5, 5.0), 2: (0.52, 5.5), 3: (0.1, 1.0), 4: (0.05, 10.0)}
+    arguments = {"maximise": MAXIMISE, "reduction": 3.0, "is_last_call": True}
+
+    def first(*promoted):
+        low = Rung(images=10, values=values, promoted=frozenset(promoted))
+        return next_promotion([low, Rung(images=30, values={}, promoted=frozenset())], **arguments)
+
+    # Volumes over accuracy 0.05 and cost 10: 0.85, 2.25, 2.115 and 0.45.
+    assert first() == (1, 1)
+    assert first(1) == (0, 1)
+    assert first(1, 0) == (3, 1), "2 adds next to nothing beside 1"
+    assert first(1, 0, 3) == (2, 1)
+    assert first(1, 0, 3, 2) is None
+
+
 def test_before_the_end_one_in_three_goes_on_the_highest_rung_first():
     low = {number: (number / 10, 1.0) for number in range(6)}
     rungs = [
