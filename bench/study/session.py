@@ -12,34 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import pareto
 from bench.networks.cost import cost_quantities
 from bench.report.feasible import limits_of
 from bench.space import CostFunction, Space
-from bench.store import ACCURACY, SCORES, Store, StudyRecord, TrialRecord
+from bench.store import SCORES, Store, StudyRecord, TrialRecord
 from bench.study.config import StudyConfig
 from bench.study.consistency import Consistency
 from bench.study.evaluation import EvaluationJob, cache_folder, checkpoint_path
 from bench.study.halving import rung_images
 from bench.study.jobs import Job
-from bench.study.keeping import record
-from bench.study.objectives import directions, study_objectives, values
+from bench.study.objectives import study_objectives
+from bench.study.outcomes import Outcomes, short
 from bench.study.outlook import Pace, Point, front_of, hypervolume_of, snapshot
 from bench.study.plan import PlannedTiming, PlannedTraining
 from bench.study.proposer import Proposal
 from bench.study.remote import EVENT, Remote
 from bench.study.retraining import Retraining, to_train_again
-from bench.study.stored import make_plan, stored_candidates
+from bench.study.stored import make_plan
+from bench.study.taking_up import take_up, take_up_remote
 from bench.study.timer import Timer
 from bench.study.timing import References, TimingJob
 from bench.study.underway import UnderWay
 from bench.study.untrained import Standards
 from bench.study.warm_start import kept_earlier
 from bench.study.worker import Update, crash_report
-
-# Trainings that wait at a rung with their checkpoint. One that falls behind these and is promoted all the same
-# starts over: it costs time, while keeping all would cost 16 bytes a parameter and trial.
-_KEPT_CHECKPOINTS = 12
 
 Listener = Callable[["Session", str, Mapping[str, Any]], None]
 
@@ -107,9 +103,23 @@ class Session:
         self._timers, self._references, self._remote = tuple(timers), references, remote
         self._standards = standards
         self._consistency = Consistency(store, study, data_hashes)
-        self._trial_ids: dict[int, int] = {}
         self._under_way = UnderWay()
-        self._restore()
+        self._outcomes = Outcomes(
+            store,
+            self.plan,
+            self.pace,
+            objectives=self.objectives,
+            rungs=self.rungs,
+            folder=folder,
+            consistency=self._consistency,
+            remote=remote,
+            is_timed=bool(self._timers),
+            tell=self._tell,
+        )
+        self._trial_ids = self._outcomes.trial_ids
+        take_up(store, study, self.plan, self._outcomes, top=len(self.rungs) - 1)
+        if remote is not None:
+            take_up_remote(store, study, self.plan, remote, self._lacking)
 
     def next_job(self) -> Job | None:
         """The next job, written down as started; None when nothing can be started now."""
@@ -132,7 +142,7 @@ class Session:
         if not self.plan.candidates[number].is_running:
             return
         self._under_way.says(number, update)
-        self._apply(number, update)
+        self._outcomes.apply(number, update)
 
     def ended(self, job: Job, *, has_died: bool) -> None:
         """A job that has ended, with its worker or without. Of a batch that died with it, the candidate that was at
@@ -160,7 +170,7 @@ class Session:
         """A candidate whose job ended without a result; without a reason its worker died."""
         if self.plan.candidates[number].is_running:
             told = crash_report(self.folder, number) or "killed, or out of memory"
-            self._fail(number, reason or f"the worker died: {told}")
+            self._outcomes.fail(number, reason or f"the worker died: {told}")
 
     @property
     def is_done(self) -> bool:
@@ -289,7 +299,7 @@ class Session:
             fault = self._consistency.score_fault(update["score"]["fidelity"], len(self.rungs))
             update = update if fault is None else {"kind": "failed", "reason": fault}
         if update["kind"] not in ("scored", "failed"):
-            self._tell(str(update["kind"]), told | _short(dict(update)))
+            self._tell(str(update["kind"]), told | short(dict(update)))
             return
         if update["kind"] == "scored":
             self.pace.trained(int(update["images"]), rung=len(self.rungs))
@@ -318,7 +328,7 @@ class Session:
         if number is not None:
             candidate = self.plan.candidates[number]
             if update["kind"] != "untimed" and not candidate.is_failed:
-                self._apply(number, update)
+                self._outcomes.apply(number, update)
             elif candidate.is_away:  # else it is prepared again already
                 self.plan.untimed(number)
             return
@@ -332,107 +342,6 @@ class Session:
             self.plan.stop(str(update["reason"]))
         self._tell(kind, told)
 
-    def _apply(self, number: int, update: Update) -> None:
-        """Writes an update down and lets the plan know."""
-        trial_id, seconds = self._trial_ids[number], update.get("seconds")
-        match update["kind"]:
-            case "prepared":
-                self._prepared(number, trial_id, update)
-            case "measured":
-                self._measured(number, trial_id, update)
-            case "scored":
-                self._scored(number, trial_id, update)
-            case "failed":
-                self._fail(number, str(update["reason"]))
-                return
-            case _ if seconds:
-                self.store.add_stage_seconds(trial_id, seconds)
-        if not self.plan.candidates[number].is_failed:
-            self._tell(update["kind"], {"number": number, **_short(update)})
-
-    def _prepared(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
-        artifact = update["artifact"]
-        self.store.record_costs(trial_id, update["figures"])
-        self.store.record_artifact(
-            trial_id,
-            sha256=artifact["sha256"],
-            format=artifact["format"],
-            num_bytes=artifact["bytes"],
-            details=artifact,
-        )
-        self.store.add_stage_seconds(trial_id, update["seconds"])
-        self.plan.figures(number, update["figures"])
-        if self._remote is not None and update.get("files"):
-            self._remote.prepared(number, update)
-        if not self._timers:
-            self._look_at_readiness(number)
-
-    def _measured(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
-        found = update["measurement"]
-        record(self.store, found, update["summary"], trial_id=trial_id)
-        self.store.add_stage_seconds(trial_id, update["seconds"])
-        if not update["summary"]:
-            return  # its own failure is on the way, with the reason
-        if fault := self._consistency.timing_fault(found):
-            self._fail(number, fault)
-            return
-        self.plan.figures(number, update["figures"])
-        self._look_at_readiness(number)
-
-    def _scored(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
-        score, rung = update["score"], int(update["rung"])
-        if fault := self._consistency.score_fault(score["fidelity"], rung):
-            self._fail(number, fault)
-            return
-        self.store.record_score(
-            trial_id,
-            rung=rung,
-            accuracy=score["accuracy"],
-            loss=score["loss"],
-            fidelity=score["fidelity"],
-            curve=[{"images": images, "loss": loss} for images, loss in score["curve"]],
-            seconds=score["seconds"],
-            weights_path=update["weights_path"],
-        )
-        self.store.add_stage_seconds(trial_id, update["seconds"])
-        self.pace.trained(int(update["images"]), rung=rung)
-        is_top = rung == len(self.rungs) - 1
-        self.store.set_trial_status(trial_id, "complete" if is_top else "paused")
-        self.plan.scored(number, rung, float(score["accuracy"]))
-        self._drop_checkpoints(rung)
-
-    def _look_at_readiness(self, number: int) -> None:
-        """A candidate of which all is known that has to be before its training can have one, if it keeps to bounds."""
-        if self.plan.is_ready(number) and not self.plan.candidates[number].is_timed:
-            self.plan.timed(number)
-            self._look_at_demands(number)
-
-    def _look_at_demands(self, number: int) -> None:
-        """A candidate that is timed and breaks a constraint is stopped before its training."""
-        if (reason := self.plan.broken(number)) is not None:
-            self.store.set_trial_status(self._trial_ids[number], "stopped", reason=reason)
-            self.plan.turned_away(number)
-            self._tell("turned_away", {"number": number, "reason": reason})
-
-    def _fail(self, number: int, reason: str) -> None:
-        self.store.set_trial_status(self._trial_ids[number], "failed", reason=reason)
-        self.plan.failed(number, reason)
-        if self._remote is not None:
-            self._remote.forget(number)
-        self._tell("failed", {"number": number, "reason": reason})
-
-    def _drop_checkpoints(self, rung: int) -> None:
-        """Keeps the checkpoints of those at a rung that are likely to go on."""
-        waiting = {
-            number: values(self.objectives, {**candidate.figures, self.objectives[0].name: candidate.accuracy[rung]})
-            for number, candidate in self.plan.candidates.items()
-            if max(candidate.accuracy, default=-1) == rung and candidate.target is None and not candidate.is_failed
-        }
-        numbers = list(waiting)
-        order = pareto.best_first(list(waiting.values()), maximise=directions(self.objectives))
-        for row in order[_KEPT_CHECKPOINTS:]:
-            checkpoint_path(self.folder, numbers[row], rung).unlink(missing_ok=True)
-
     def _is_prepared(self, number: int) -> bool:
         needed = {objective.name for objective in self.objectives} - set(SCORES)
         return needed <= set(self.plan.candidates[number].figures)
@@ -443,58 +352,5 @@ class Session:
             return broken
         return f"not on the front at {self.rungs[rung]:,} pictures"
 
-    def _restore(self) -> None:
-        """Brings the plan to where the database says the study is, and jobs under way back to their start."""
-        targets = {
-            event.trial_id: int(event.data["rung"])
-            for event in self.store.events(self.study.id)
-            if event.kind == "job" and event.trial_id is not None
-        }
-        for trial, proposal, figures, accuracy in stored_candidates(self.store, self.study):
-            self._trial_ids[trial.number] = trial.id
-            self.plan.restore(
-                trial.number,
-                proposal,
-                figures=figures,
-                accuracy=accuracy,
-                is_failed=trial.status == "failed",
-                is_turned_away=trial.status == "stopped" and not accuracy,
-            )
-            if trial.status == "queued" and self.plan.candidates[trial.number].is_timed and not accuracy:
-                self._look_at_demands(trial.number)
-            elif trial.status in ("queued", "running"):
-                self._take_up(trial, targets.get(trial.id, 0), is_scored=targets.get(trial.id, 0) in accuracy)
-        if self._remote is not None:
-            self._take_up_remote(self._remote)
-
-    def _take_up_remote(self, remote: Remote) -> None:
-        """Waits for what was sent before: its candidates are away, and are not prepared again."""
-        waiting = [
-            number for number, found in self.plan.candidates.items() if not found.is_timed and not found.is_failed
-        ]
-        sent = [event.data for event in self.store.events(self.study.id) if event.kind == EVENT]
-        for number in remote.take_up(sent, {number: self._lacking(number) for number in waiting}):
-            self.plan.sent(number)
-
-    def _take_up(self, trial: TrialRecord, rung: int, *, is_scored: bool) -> None:
-        """A trial that was at work when the study ended: either its score was the last thing written, or it goes on."""
-        if is_scored:
-            self.store.set_trial_status(trial.id, "complete" if rung == len(self.rungs) - 1 else "paused")
-            return
-        if trial.status == "running":
-            self.store.set_trial_status(trial.id, "queued", reason="taken up again")
-        if rung > 0:
-            self.plan.restart(trial.number)
-
     def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         self._listener(self, kind, data)
-
-
-def _short(update: Update) -> dict[str, Any]:
-    """What a listener shows of an update: figures, not samples."""
-    shown: dict[str, Any] = {name: update[name] for name in ("figures", "rung", "images_seen") if name in update}
-    if "score" in update:
-        shown[update["score"].get("name", ACCURACY)] = update["score"]["accuracy"]
-    if "summary" in update:
-        shown |= {"summary": update["summary"], "runner": update["measurement"]["runner"]}
-    return shown

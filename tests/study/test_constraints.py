@@ -187,7 +187,7 @@ def test_a_study_killed_between_a_latency_and_its_consequence_draws_it(tmp_path:
         job = session.next_job()
         assert isinstance(job, TimingJob)
         # What is written of a measurement before anything follows from it.
-        session._look_at_demands = lambda number: None  # type: ignore[method-assign]
+        session._outcomes.look_at_demands = lambda number: None  # type: ignore[method-assign]
         for number, update in works(job):
             session.update(number, update)
         assert store.trials(study.id)[0].status == "queued"

@@ -312,14 +312,14 @@ def test_a_result_that_was_written_down_in_part_is_not_measured_again(place: Pla
     study = place.add("pi5", budget=2)
     with device(place.hub, "pi5", as_scripted) as runner:
         killed, _ = place.begin(study)
-        measured = killed._measured
+        measured = killed._outcomes._measured
 
         def dies(number: int, *rest: Any) -> None:
             if number == 1:
                 raise KeyboardInterrupt
             measured(number, *rest)
 
-        killed._measured = dies  # type: ignore[method-assign]
+        killed._outcomes._measured = dies  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             drive(killed)
         session, remote = place.begin(study)
