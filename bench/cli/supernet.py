@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,6 @@ def train(
     """
     from bench.cli.progress import bar
     from bench.errors import ConfigError
-    from bench.measure.exclusive import cpu_lock_folder, shared
     from bench.proxies.supernet import read_supernet, train_supernet
     from bench.study.evaluation import cache_folder
     from bench.study.preflight import training_device
@@ -85,7 +84,7 @@ def train(
             device=training_device(device),
             is_resumed=is_resumed,
             download=download,
-            step_guard=lambda: shared(cpu_lock_folder()),
+            step_guard=_beside_timings,
             progress=shown.progress,
             say=shown.say,
             is_stopped=is_stopped,
@@ -134,7 +133,7 @@ def score(file: Path, models: tuple[str, ...], n: int, seed: int, device: str, d
         raise ConfigError("no MODEL and no --n; name a reference point or a trial, or ask for draws of its space")
     place, data, rows = training_device(device), found.opened(cache_folder()), []
     for name, architecture in named.items():
-        scored = supernet_score(found, architecture, data, device=place)
+        scored = supernet_score(found, architecture, data, device=place, step_guard=_beside_timings)
         costs = cost_quantities(architecture)
         if as_json:
             about = scored.to_dict()
@@ -180,7 +179,8 @@ def export(file: Path, model: str, kind: str, out: Path, resolution: int | None,
     check_target(out, FORMATS[kind].suffix)
     found = read_supernet(file)
     architecture = _architecture(model, found, db)
-    network = subnet(found, architecture, found.opened(cache_folder()), device=training_device(device)).cpu()
+    data = found.opened(cache_folder())
+    network = subnet(found, architecture, data, device=training_device(device), step_guard=_beside_timings).cpu()
     side = resolution or int(architecture.settings["input_resolution"])
     exported = export_as(network, out, kind=kind, resolution=side, architecture=architecture)
     click.echo(f"wrote {out}: {kind}, {exported.bytes / 1e6:.2f} MB, sha256 {exported.sha256}")
@@ -290,6 +290,13 @@ def _about(path: Path, found: Supernet) -> dict[str, Any]:
         "digest": found.digest,
         "settings": found.settings.to_dict(),
     }
+
+
+def _beside_timings() -> AbstractContextManager[float]:
+    """Held around each step, so that nothing is computed while something is timed on this machine."""
+    from bench.measure.exclusive import cpu_lock_folder, shared
+
+    return shared(cpu_lock_folder())
 
 
 @contextmanager

@@ -158,7 +158,8 @@ class Retraining:
         self._store.record_retraining(
             trial_id, seed=seed, accuracy=score["accuracy"], fidelity=score["fidelity"], seconds=_busy(update)
         )
-        self._store.add_stage_seconds(trial_id, {"retrain": sum(update["seconds"].values())})
+        seconds = dict(update["seconds"])
+        self._store.add_stage_seconds(trial_id, {WAIT: seconds.pop(WAIT, 0.0), "retrain": sum(seconds.values())})
         self._end(number, float(score["accuracy"]))
         return "retrained", {"accuracy": score["accuracy"]}
 

@@ -299,6 +299,8 @@ class Session:
             fault = self._consistency.score_fault(update["score"]["fidelity"], len(self.rungs))
             update = update if fault is None else {"kind": "failed", "reason": fault}
         if update["kind"] not in ("scored", "failed"):
+            if update.get("seconds"):
+                self.store.add_stage_seconds(self._trial_ids[number], update["seconds"])
             self._tell(str(update["kind"]), told | short(dict(update)))
             return
         if update["kind"] == "scored":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -97,11 +98,20 @@ def supernet_score(
         NetworkError: as `subnet`.
         TrainingError: its loss is not finite.
     """
-    begin = time.perf_counter()
-    network = subnet(supernet, architecture, data, device=device, step_guard=step_guard)
+    begin, held = time.perf_counter(), 0.0
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        nonlocal held
+        asked = time.perf_counter()
+        with step_guard():
+            held += time.perf_counter() - asked
+            yield
+
+    network = subnet(supernet, architecture, data, device=device, step_guard=counted)
     place = torch.device(device)
     deployed = fold(network).to(memory_format=torch.channels_last)
-    found = judge(deployed, data.val, place, step_guard=step_guard)
+    found = judge(deployed, data.val, place, step_guard=counted)
     if not math.isfinite(found.loss):
         raise TrainingError(
             f"validation loss is {found.loss} with the weights of the supernet; finite numbers are needed; train it on"
@@ -111,7 +121,7 @@ def supernet_score(
         loss=found.loss,
         curve=(),
         fidelity=fidelity(supernet, data, place),
-        seconds=time.perf_counter() - begin - found.held_seconds,
+        seconds=time.perf_counter() - begin - held,
         waiting_share=0.0,
     )
 
