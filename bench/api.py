@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bench.report.figure_names import bounded_names
 from bench.report.figures import front_figure
 from bench.report.rows import column_names, trial_row
 from bench.report.views import StudyView, TrialView, study_view
@@ -44,7 +45,7 @@ class Study:
         return front_figure(self.view)
 
     def _frame(self, trials: Sequence[TrialView]) -> pd.DataFrame:
-        names = column_names(self.view.latencies, self.view.score_name)
+        names = column_names(self.view.latencies, self.view.score_name, bounded_names(self.view.study))
         return pd.DataFrame([trial_row(trial) for trial in trials], columns=names)
 
 

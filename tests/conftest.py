@@ -57,6 +57,6 @@ def real_search(tmp_path_factory: pytest.TempPathFactory) -> RealSearch:
     with exclusive(folder):
         if not kept.exists():
             words = ["--config", write_quick(folder), "--budget", 6, "--concurrency", 2, "--name", "real", "--json"]
-            words += ["--constraint", "zero_cost >= 0.001"]
+            words += ["--constraint", "zero_cost_at_size >= 0.0001"]
             kept.write_text(json.dumps(asdict(bench("search", *words, cwd=folder))))
     return RealSearch(folder=folder, ended=Ended(**json.loads(kept.read_text())))

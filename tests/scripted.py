@@ -101,7 +101,7 @@ def session_of(
         data_hashes={},
         listener=listener,
         remote=remote,
-        standards={} if reads_zero_cost(config.constraints) else None,
+        size_standards={} if reads_zero_cost(config.constraints) else None,
     )
 
 
@@ -164,7 +164,7 @@ def looked_at(job: TimingJob, update: Update, architecture: Architecture) -> Upd
     if job.standards is None:
         return update
     return update | {
-        "figures": {**update["figures"], "zero_cost": zero_cost(architecture)},
+        "figures": {**update["figures"], "zero_cost_at_size": zero_cost(architecture)},
         "seconds": {**update["seconds"], "zero-cost score": 0.25},
     }
 

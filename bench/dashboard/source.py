@@ -33,6 +33,7 @@ from bench.dashboard.study_document import studies_document, study_document
 from bench.dashboard.telling import told
 from bench.dashboard.trial_document import trial_document
 from bench.report.columns import REFERENCE, STATUSES
+from bench.report.figure_names import bounded_names
 from bench.report.likeness import search_differences
 from bench.report.points import StudyPoints
 from bench.report.rows import column_names, latency_columns, study_data
@@ -152,7 +153,7 @@ class Source:
     def _csv(self, points: StudyPoints) -> Iterator[str]:
         columns = points.columns
         fronts = points.is_on_front.tolist()
-        names = column_names(columns.latencies, columns.score)
+        names = column_names(columns.latencies, columns.score, bounded_names(columns.study))
         ids = columns.column("trial_id").tolist()
         yield _csv_line(names)
         for start in range(0, len(ids), _CSV_ROWS):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from bench.errors import ConfigError
+from bench.report.constraints import read_constraint
 from bench.store import ACCURACY, LATENCY, SCORES, SUPERNET, ZERO_COST, StudyRecord, is_latency, latency_figure
 
 TITLES = {
@@ -15,11 +18,14 @@ TITLES = {
     "params_m": "parameters (M, deploy form)",
     "macs_g": "MACs (G, deploy form)",
     "artifact_mb": "artifact (MB)",
+    "zero_cost_at_size": "zero-cost score among networks of its size",
 }
 _SHORT = {ACCURACY: ("accuracy", ""), ZERO_COST: ("zero-cost score", "")}
 _SHORT |= {SUPERNET: ("supernet accuracy", ""), LATENCY: ("latency", "ms")}
 _SHORT |= {"params_m": ("params", "M"), "macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
+_SHORT |= {"zero_cost_at_size": ("zero-cost at size", "")}
 _COSTS = ("params_m", "macs_g", "artifact_mb")
+_BOUNDED = ("zero_cost_at_size",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,7 @@ def figure_name(name: str, *, runners: tuple[str, ...] = (), maximise: bool | No
         title=TITLES.get(base, base) + where,
         short=short + where,
         unit=unit,
-        maximise=base in SCORES if maximise is None else maximise,
+        maximise=base in (*SCORES, *_BOUNDED) if maximise is None else maximise,
         is_measured=base == ACCURACY or is_latency(name),
         runner=(runner or next(iter(runners), None)) if is_latency(name) else None,
     )
@@ -81,12 +87,19 @@ def objective_names(study: StudyRecord) -> tuple[FigureName, ...]:
 
 def further_names(study: StudyRecord) -> tuple[FigureName, ...]:
     """Figures that its trials may have besides: latencies, then costs."""
-    names = [latency_figure(runner, study.runners) for runner in study.runners]
+    names = [latency_figure(runner, study.runners) for runner in study.runners] + [*_COSTS, *bounded_names(study)]
     return tuple(
-        figure_name(name, runners=study.runners)
-        for name in dict.fromkeys((*names, *_COSTS))
-        if name not in study.objectives
+        figure_name(name, runners=study.runners) for name in dict.fromkeys(names) if name not in study.objectives
     )
+
+
+def bounded_names(study: StudyRecord) -> tuple[str, ...]:
+    """Figures that its trials have only because a constraint bounds them."""
+    found = []
+    for text in study.config.get("constraints") or ():
+        with suppress(ConfigError):  # of a later version
+            found.append(read_constraint(text).figure)
+    return tuple(name for name in dict.fromkeys(found) if name in _BOUNDED)
 
 
 def titles(study: StudyRecord) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """The ladder of a search: each rung costs more than the one below and sees fewer candidates.
 
-Static limits, predicted latency, measured latency, a zero-cost score where a constraint bounds it, short trainings that
-get longer, and the front trained again. What
+Static limits, predicted latency, a zero-cost score where a constraint bounds it, measured latency, short trainings that
+get longer, and the front trained again with published networks beside it. What
 each rung let through, and what that cost, is read from stored trials: a study that was killed and taken up again, or is
 looked at years later, says the same.
 """
@@ -15,12 +15,14 @@ from typing import Any
 from bench.report.feasible import limits_of
 from bench.report.figure_names import figure_name
 from bench.report.views import StudyView, TrialView
-from bench.store import ACCURACY, ZERO_COST, is_latency
+from bench.store import ACCURACY, is_latency
 
 # As `bench.study.proposer` counts what it turned down, and `bench.study` names its stages.
 STATIC, PREDICTED = "static limits", "predicted latency"
 _PROPOSING = ("propose",)
 _TRAINING = ("train", "score", "build to train", "keep weights", "retrain")
+# As `bench.study.untrained` names it.
+_AT_SIZE = "zero_cost_at_size"
 _ZERO_COST = "zero-cost score"
 # Waiting for others, starting workers and moving data is nobody's cost.
 _NOT_COUNTED = ("elsewhere", "wait for the CPU")
@@ -66,20 +68,18 @@ def _before_training(view: StudyView) -> list[LadderRung]:
     ]
     if view.is_predicted:
         rungs.append(LadderRung(name=PREDICTED, came=left, passed=len(trials), seconds=0.0))
+    came = len(trials)
+    if bounds := [found for found in limits_of(view.study.config).constraints if found.figure == _AT_SIZE]:
+        untrained = [trial for trial in trials if not trial.accuracy]
+        low = sum(any(found.excess(trial.figures) > 0.0 for found in bounds) for trial in untrained)
+        seconds = _spent(trials, of=(_ZERO_COST,))
+        rungs.append(LadderRung(name=_ZERO_COST, came=came, passed=came - low, seconds=seconds))
+        came -= low
     is_timed = any(is_latency(name) for name in view.objectives)
-    passed = sum(bool(trial.accuracy) or _is_waiting(trial) for trial in trials)
-    bounds = limits_of(view.study.config).constraints
-    turned_away = [trial for trial in trials if trial.status == "stopped" and not trial.accuracy]
-    low = sum(
-        {found.figure for found in bounds if found.excess(trial.figures) > 0.0} == {ZERO_COST} for trial in turned_away
-    )
+    passed = sum(bool(trial.accuracy) or _is_waiting(trial, is_timed=is_timed) for trial in trials)
     seconds = _spent(trials, but=(*_PROPOSING, *_TRAINING, *_NOT_COUNTED, _ZERO_COST))
     name = "measured latency" if is_timed else "built and exported"
-    rungs.append(LadderRung(name=name, came=len(trials), passed=passed + low, seconds=seconds))
-    if any(found.figure == ZERO_COST for found in bounds) and view.score_name != ZERO_COST:
-        seconds = _spent(trials, of=(_ZERO_COST,))
-        rungs.append(LadderRung(name=_ZERO_COST, came=passed + low, passed=passed, seconds=seconds))
-    return rungs
+    return [*rungs, LadderRung(name=name, came=came, passed=passed, seconds=seconds)]
 
 
 def _trainings(view: StudyView) -> list[LadderRung]:
@@ -99,19 +99,19 @@ def _again(view: StudyView) -> list[LadderRung]:
     found = [trial.retrained for trial in view.trials if trial.retrained is not None]
     if not found:
         return []
-    came = sum(trial.is_provisional for trial in view.trials)
     passed = len(view.front) if view.is_final else 0
-    name = _name("front trained again", max(each.images_seen for each in found))
-    return [LadderRung(name=name, came=came, passed=passed, seconds=sum(each.seconds for each in found))]
+    name = _name("trained again", max(each.images_seen for each in found))
+    return [LadderRung(name=name, came=len(found), passed=passed, seconds=sum(each.seconds for each in found))]
 
 
 def _name(kind: str, images: int) -> str:
     return f"{kind}, {images:,} pictures" if images else kind
 
 
-def _is_waiting(trial: TrialView) -> bool:
-    """Timed, and on the way to its first score."""
-    return bool(trial.latencies) and trial.status in ("queued", "running")
+def _is_waiting(trial: TrialView, *, is_timed: bool) -> bool:
+    """Timed, or where nothing is timed exported, and on the way to its first score."""
+    is_known = bool(trial.latencies) if is_timed else "artifact_mb" in trial.figures
+    return is_known and trial.status in ("queued", "running")
 
 
 def _spent(trials: Iterable[TrialView], *, of: tuple[str, ...] | None = None, but: tuple[str, ...] = ()) -> float:

@@ -139,7 +139,7 @@ def _counts(view: Mapping[str, Any]) -> str:
     sent = f", {away} sent" if away else ""
     new = view["budget"] - view["done"]
     left = view.get("again") if not new else None
-    again = f", {left} training{'s' if left > 1 else ''} of the front to come" if left else ""
+    again = f", {left} training{'s' if left > 1 else ''} with fresh seeds to come" if left else ""
     return f"{view['done']}/{view['budget']} done, {len(view['jobs'])} running{sent}, {view['failed']} failed{again}"
 
 
@@ -173,7 +173,7 @@ def _sentence(kind: str, data: Mapping[str, Any]) -> str | None:
                 return f"#{number} has supernet accuracy {data[SUPERNET]:.4f} (shared weights, not trained alone)"
             return f"#{number} has accuracy {data['accuracy']:.4f} at rung {data['rung']}"
         case "retraining":
-            return f"#{number} is on the front and trained again, seed {data['seed']}"
+            return f"#{number} is trained again, seed {data['seed']}"
         case "retrained":
             return f"#{number} has accuracy {data['accuracy']:.4f} with seed {data['seed']}"
         case "retraining_failed":

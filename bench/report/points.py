@@ -120,6 +120,7 @@ class StudyPoints:
         return standing(
             is_final=self.is_final,
             is_trained=columns.score == ACCURACY,
+            is_over=columns.study.status == "complete",
             seeds=num_seeds(columns.study.config),
             images=int(columns.column("retrained_images").max(initial=0)),
             fell_out=[int(columns.column("number")[row]) for row in self.fell_out],

@@ -96,11 +96,14 @@ def num_seeds(config: Mapping[str, Any]) -> int:
     return int((config.get("retrain") or {}).get("seeds") or 0)
 
 
-def standing(*, is_final: bool, is_trained: bool, seeds: int, images: int, fell_out: Sequence[int]) -> str:
+def standing(
+    *, is_final: bool, is_trained: bool, is_over: bool, seeds: int, images: int, fell_out: Sequence[int]
+) -> str:
     """Whether a front is final or provisional, in words: the same in a terminal, on a page and in a figure.
 
     Args:
         is_trained: whether the scores of the search come from trainings, which alone can be repeated.
+        is_over: whether the study is complete.
         seeds: that it is trained again with when its search is over; 0: it is not.
         images: pictures seen in that.
         fell_out: numbers of the trials of the provisional front that are not on the final one.
@@ -108,6 +111,8 @@ def standing(*, is_final: bool, is_trained: bool, seeds: int, images: int, fell_
     again = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
     if not is_trained:
         return "provisional front: its scores come without a training of these networks"
+    if not is_final and seeds and is_over:
+        return f"provisional front: no training of it with {again} succeeded"
     if not is_final and seeds:
         return f"provisional front: not yet trained again with {again}"
     if not is_final:

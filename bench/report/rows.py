@@ -14,10 +14,14 @@ _FIRST_COLUMNS = ("number", "name", "architecture_id", "source", "status", "reas
 _LAST_COLUMNS = ("params_m", "macs_g", "artifact_mb", "is_front", "architecture")
 
 
-def column_names(latencies: Sequence[str], score: str = ACCURACY) -> list[str]:
-    """Of a study whose trials may have these latencies, by the name of what they are scored by."""
+def column_names(latencies: Sequence[str], score: str = ACCURACY, bounded: Sequence[str] = ()) -> list[str]:
+    """Of a study whose trials may have these latencies, by the name of what they are scored by.
+
+    Args:
+        bounded: of `figure_names.bounded_names`.
+    """
     timed = (column for name in latencies for column in latency_columns(name))
-    return [*_FIRST_COLUMNS, score, "images_seen", *timed, *_LAST_COLUMNS]
+    return [*_FIRST_COLUMNS, score, "images_seen", *timed, *bounded, *_LAST_COLUMNS]
 
 
 def latency_columns(figure: str) -> tuple[str, str, str, str]:

@@ -49,13 +49,13 @@ def _retrained(view: StudyView) -> str:
     trials = [trial for trial in view.trials if trial.retrained is not None]
     if not view.is_final or not trials:
         return ""
-    rows = [_retrained_row(trial) for trial in sorted(trials, key=lambda trial: not trial.is_front)]
+    rows = [_retrained_row(trial, view.top_rung) for trial in sorted(trials, key=lambda trial: not trial.is_front)]
     told = "\n" + table(("trained again", "mean", "95 % interval", "in the search", "seeds", ""), rows) + "\n"
     return told + _differences(view)
 
 
 def _differences(view: StudyView) -> str:
-    """What networks of the front score and cost against published ones that were trained again; empty without any."""
+    """What networks found score and cost against published ones that were trained again; empty without any."""
     costs = [figure_name(name).short for name in view.objectives[1:]]
     rows = [
         (
@@ -66,11 +66,16 @@ def _differences(view: StudyView) -> str:
         )
         for found in differences(view)
     ]
-    heading = ("both trained again", f"{figure_name(view.score_name).short}, points", "lower 95 % bound", *costs)
+    heading = (
+        "both trained again, each on its own",
+        f"{figure_name(view.score_name).short}, points",
+        "lower 95 % bound",
+        *costs,
+    )
     return f"\n{table(heading, rows)}\n" if rows else ""
 
 
-def _retrained_row(trial: TrialView) -> Row:
+def _retrained_row(trial: TrialView, top: int) -> Row:
     found = trial.retrained
     assert found is not None
     interval = "-" if found.interval is None else f"[{found.interval[0]:.4f}, {found.interval[1]:.4f}]"
@@ -79,7 +84,7 @@ def _retrained_row(trial: TrialView) -> Row:
         f"#{trial.number} {trial.name or trial.architecture_id}",
         f"{found.mean:.4f}" if found.scores else "-",
         interval,
-        "-" if trial.rung is None else f"{trial.accuracy[trial.rung]:.4f}",
+        f"{trial.accuracy[top]:.4f}" if top in trial.accuracy else "-",
         str(len(found.scores)),
         f"{'front' if trial.is_front else 'fell out' if trial.is_provisional else 'published, beside it'}{failed}",
     )

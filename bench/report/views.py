@@ -122,6 +122,7 @@ class StudyView:
         return standing(
             is_final=self.is_final,
             is_trained=self.score_name == ACCURACY,
+            is_over=self.study.status == "complete",
             seeds=num_seeds(self.study.config),
             images=max((trial.retrained.images_seen for trial in self.trials if trial.retrained), default=0),
             fell_out=self.fell_out,

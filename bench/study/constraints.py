@@ -3,8 +3,8 @@
 What is known without trying anything (parameters, multiply-adds, memory) becomes a rule of the space: such a network is
 not built at all. What has to be built, timed or trained is told to the sampler with each trial, as its excess over the
 bound, so that it models where networks are feasible (Gardner et al., "Bayesian Optimization with Inequality
-Constraints", 2014). A candidate whose latency, file or zero-cost score breaks a constraint is not trained, and none
-that breaks one is on the front.
+Constraints", 2014). A candidate whose file, zero-cost score or latency breaks a constraint is not trained, as soon as
+that is known, and none that breaks one is on the front.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 from bench.errors import ConfigError, nearest
 from bench.report.constraints import Constraint, read_constraint
 from bench.space.words import QUANTITIES
-from bench.store import ACCURACY, LATENCY, SCORES, ZERO_COST, is_latency
-from bench.study.objectives import ALIASES, OBJECTIVES, Objective, latencies_of
+from bench.store import ACCURACY, LATENCY, SCORES, is_latency, score_figure
+from bench.study.objectives import ALIASES, OBJECTIVES, Objective, latencies_of, study_objectives
+from bench.study.untrained import ZERO_COST_AT_SIZE
 
 if TYPE_CHECKING:
     from bench.study.config import StudyConfig
 
 # What an architecture alone tells.
 STATIC = frozenset(QUANTITIES) - {LATENCY}
-_MEASURED = frozenset(OBJECTIVES) - STATIC
+_MEASURED = (frozenset(OBJECTIVES) - STATIC) | {ZERO_COST_AT_SIZE}
 
 
 def checked_constraints(
@@ -55,8 +56,8 @@ def measured_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
 
 
 def reads_zero_cost(texts: Iterable[str]) -> bool:
-    """Whether a constraint asks for the zero-cost score of candidates."""
-    return any(read_constraint(text).figure == ZERO_COST for text in texts)
+    """Whether a constraint asks how candidates look untrained beside others of their size."""
+    return any(read_constraint(text).figure == ZERO_COST_AT_SIZE for text in texts)
 
 
 def latency_rules(texts: Iterable[str]) -> tuple[str, ...]:
@@ -98,6 +99,15 @@ class Demands:
         return {text: excess for text, excess in told.items() if math.isfinite(excess)}
 
 
+def demands_of(config: StudyConfig) -> Demands:
+    """What a study demands of figures that only a trial can tell."""
+    return Demands(
+        measured_constraints(config.constraints),
+        score=score_figure(objective.name for objective in study_objectives(config)),
+        has_rungs=config.proxy.rungs > 1,
+    )
+
+
 def _named(
     found: Constraint, text: str, *, objectives: Sequence[Objective], runners: Sequence[str]
 ) -> tuple[Constraint, ...]:
@@ -105,13 +115,13 @@ def _named(
     base = ALIASES.get(word, word)
     score = objectives[0].name
     if base not in STATIC | _MEASURED or (runner and base != LATENCY):
-        known = [*OBJECTIVES, *sorted(STATIC - OBJECTIVES.keys()), *ALIASES]
+        known = [*OBJECTIVES, ZERO_COST_AT_SIZE, *sorted(STATIC - OBJECTIVES.keys()), *ALIASES]
         raise ConfigError(
             f"constraint {text!r} reads {found.figure!r}; known: {', '.join(known)}, latency:RUNNER"
             f"{nearest(found.figure, known)}"
         )
-    if base in SCORES:
-        if base not in (score, ZERO_COST):
+    if base in (*SCORES, ZERO_COST_AT_SIZE):
+        if base in SCORES and base != score:
             raise ConfigError(f"constraint {text!r}; this study scores by {score}; bound that, or leave it out")
         if not 0.0 <= found.bound <= 1.0:
             raise ConfigError(f"constraint {text!r}; a score lies between 0 and 1; give {base} as a share")

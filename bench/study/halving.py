@@ -17,6 +17,8 @@ import numpy as np
 
 from bench import pareto
 
+_BEYOND = 0.1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
@@ -79,9 +81,9 @@ def _front_adding_most(
 ) -> list[int]:
     """Rows of the front that have not gone on; first the one that adds most hypervolume to those that have.
 
-    The volume is that over the worst values of the rung. A search that is ended early, or looked at meanwhile, then has
-    most of the front: on tables, after the same cost, 0.01 to 0.02 more of the whole volume than with those first that
-    stand alone.
+    The volume is that over the worst values of the rung and a tenth of its range beyond them, so that the ends of the
+    front count. A search that is ended early, or looked at meanwhile, then has most of the front: on tables, after the
+    same cost, 0.01 to 0.02 more of the whole volume than with those first that stand alone.
     """
     values = np.array(points, dtype=np.float64).reshape(-1, len(maximise))
     front = pareto.front(values, maximise=maximise)
@@ -89,6 +91,8 @@ def _front_adding_most(
     if len(waiting) < 2:
         return waiting
     gone = [row for row, number in enumerate(numbers) if number in rung.promoted]
-    worst = np.where(np.array(maximise), values.min(axis=0), values.max(axis=0))
+    low, high = values.min(axis=0), values.max(axis=0)
+    beyond = _BEYOND * (high - low)
+    worst = np.where(np.array(maximise), low - beyond, high + beyond)
     volume = {row: pareto.hypervolume(values[[*gone, row]], worst, maximise=maximise) for row in waiting}
     return sorted(waiting, key=lambda row: (-volume[row], row))

@@ -35,7 +35,6 @@ class Outcomes:
         folder: of the study, with its checkpoints.
         consistency: whether figures were found as those before them.
         remote: leads to registered runners; None where there are none.
-        is_timed: whether candidates are timed before their training.
         tell: is called after each thing with its kind and data.
     """
 
@@ -50,13 +49,12 @@ class Outcomes:
         folder: Path,
         consistency: Consistency,
         remote: Remote | None,
-        is_timed: bool,
         tell: Callable[[str, Mapping[str, Any]], None],
     ) -> None:
         self.trial_ids: dict[int, int] = {}
         self._store, self._plan, self._pace = store, plan, pace
         self._objectives, self._rungs, self._folder = tuple(objectives), tuple(rungs), folder
-        self._consistency, self._remote, self._is_timed, self._tell = consistency, remote, is_timed, tell
+        self._consistency, self._remote, self._tell = consistency, remote, tell
 
     def apply(self, number: int, update: Update) -> None:
         """Writes an update of a candidate down and lets the plan know."""
@@ -84,16 +82,18 @@ class Outcomes:
             self._remote.forget(number)
         self._tell("failed", {"number": number, "reason": reason})
 
-    def look_at_demands(self, number: int) -> None:
-        """A candidate that is timed and breaks a constraint is stopped before its training."""
-        if (reason := self._plan.broken(number)) is not None:
-            self._store.set_trial_status(self.trial_ids[number], "stopped", reason=reason)
-            self._plan.turned_away(number)
-            self._tell("turned_away", {"number": number, "reason": reason})
+    def look_at_demands(self, number: int) -> bool:
+        """A candidate that breaks a constraint is stopped before its training, and before its timing if that is known
+        by then; whether it does."""
+        if (reason := self._plan.broken(number)) is None:
+            return False
+        self._store.set_trial_status(self.trial_ids[number], "stopped", reason=reason)
+        self._plan.turned_away(number)
+        self._tell("turned_away", {"number": number, "reason": reason})
+        return True
 
     def _prepared(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         artifact = update["artifact"]
-        self._store.record_costs(trial_id, update["figures"])
         self._store.record_artifact(
             trial_id,
             sha256=artifact["sha256"],
@@ -102,11 +102,14 @@ class Outcomes:
             details=artifact,
         )
         self._store.add_stage_seconds(trial_id, update["seconds"])
+        # Last, as a study that is taken up again prepares none of which they are known.
+        self._store.record_costs(trial_id, update["figures"])
         self._plan.figures(number, update["figures"])
+        if self._plan.candidates[number].is_timed or self.look_at_demands(number):
+            return
         if self._remote is not None and update.get("files"):
             self._remote.prepared(number, update)
-        if not self._is_timed:
-            self._look_at_readiness(number)
+        self._look_at_readiness(number)
 
     def _measured(self, number: int, trial_id: int, update: Mapping[str, Any]) -> None:
         found = update["measurement"]

@@ -71,6 +71,7 @@ class Plan:
         self._max_failures, self._failures = max_failures, 0
         self._timing_batch = timing_batch
         latencies = {objective.name for objective in objectives if is_latency(objective.name)}
+        self._is_timed = bool(latencies)
         # What has to be known before a training begins.
         self._needed = latencies | self._demands.figures
         self._timing: set[int] = set()
@@ -105,7 +106,9 @@ class Plan:
 
     def next_job(self) -> PlannedJob | None:
         """The job to start now, or None: all places are taken, or a result has to come first, or all is done."""
-        places = self._concurrency - len(self.running) + len(self._timing) - bool(self._timing)
+        # A batch that is timed takes one place; candidates that are only prepared take one each.
+        together = len(self._timing) - bool(self._timing) if self._is_timed else 0
+        places = self._concurrency - len(self.running) + together
         if self.stop_reason is not None or places <= 0:
             return None
         if self._restarts:
@@ -118,7 +121,8 @@ class Plan:
             return self._train(number)
         ready = [number for number in self._waiting() if self.candidates[number].is_timed]
         # A little ahead, so that no place is without work while the next are prepared.
-        if self._timing_batch is not None and len(ready) < self._concurrency and not self._timing:
+        is_free = not self._timing or not self._is_timed
+        if self._timing_batch is not None and len(ready) < self._concurrency and is_free:
             is_far_ahead = self._num_batches_away(self._timing_batch) >= (1 if ready else _MOST_AWAY)
             batch = None if is_far_ahead else self._next_batch(self._timing_batch)
             if batch is not None:
@@ -146,9 +150,11 @@ class Plan:
         return self._demands.broken(self.candidates[number].figures)
 
     def turned_away(self, number: int) -> None:
-        """A candidate that is timed and breaks a constraint: it is not trained, and the proposer is told why."""
+        """A candidate that breaks a constraint before its training, which it has not: the proposer is told why."""
         candidate = self.candidates[number]
         candidate.target, candidate.is_turned_away = None, True
+        candidate.is_running, candidate.is_away = False, False
+        self._timing.discard(number)
         self._failures = 0
         self._proposer.tell(
             number, values(self._objectives, candidate.figures), constraints=self._demands.told(candidate.figures)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bench.space import Architecture, parse_space
 from bench.store import Store
 from bench.study.config import StudyConfig
+from bench.study.constraints import demands_of
 from bench.study.objectives import study_objectives, values
 from bench.study.proposer import Proposer
 from bench.study.screening import costs_with, stored_model
-from bench.study.stored import demands_of, stored_candidates
+from bench.study.stored import stored_candidates
 from bench.study.warm_start import kept_earlier
 
 

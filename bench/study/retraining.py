@@ -1,6 +1,6 @@
 """Trains the front of a study again, at the highest fidelity and with fresh seeds, when its search is over; and beside
-it the published networks that were tried, as far as they reached the top rung, and the pinned one in any case: what
-beats them is to be told by the same trainings.
+it the published networks that were tried, as far as they reached the top rung, and the pinned one as soon as it has a
+score: what beats them is to be told by the same trainings.
 
 Which trainings are due follows from the front and from what the store holds of them: a study that is killed among them
 goes on with those that have no result yet. One that fails is a result, with its reason.
@@ -31,7 +31,7 @@ from bench.study.planned import Candidate
 from bench.study.worker import WAIT
 
 # From so many candidates on the front is trained again, and from so many with two and with three seeds: a front of
-# five, at the top rung's pictures, costs about as much as 15 candidates do.
+# five, at the top rung's pictures, costs about as much as 15 candidates do; published networks beside it come on top.
 _SEEDS_FROM = (16, 48, 100)
 
 

@@ -32,7 +32,7 @@ from bench.study.session import Listener, Session
 from bench.study.timer import Timer
 from bench.study.timers import find_timers, hub_of, time_on, times_here
 from bench.study.timing import References
-from bench.study.untrained import space_standards, take_over_standards
+from bench.study.untrained import space_size_standards, space_standards, take_over_standards
 from bench.study.warm_start import EarlierSearch, earlier_searches, keep_earlier, keep_if_lost, kept_earlier
 
 Announce = Callable[[str], None]
@@ -232,6 +232,7 @@ def _run(
             report(_CORNER, 1, 1)
             costs = costs_with(stored_model(store, study.id))
             standards = space_standards(store, study, config, checked.space, costs, report)
+            size_standards = space_size_standards(store, study, config, checked.space, costs, report)
             with way.remote(study, config, references, folder) as remote:
                 session = Session(
                     store,
@@ -249,6 +250,7 @@ def _run(
                     costs=costs,
                     remote=remote,
                     standards=standards,
+                    size_standards=size_standards,
                 )
                 if not session.is_done:
                     runner.run(

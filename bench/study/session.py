@@ -58,7 +58,8 @@ class Session:
         data_hashes: content of the packed pictures by their resolution.
         listener: is called after each event with its kind and data.
         costs: what rules read.
-        standards: where the parts of a zero-cost score lie in this space; None where nobody asks for one.
+        standards: where the parts of a zero-cost score lie in this space; None where candidates are trained.
+        size_standards: where they lie at each size; None where no constraint asks for it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Session:
         costs: CostFunction = cost_quantities,
         remote: Remote | None = None,
         standards: Standards | None = None,
+        size_standards: Standards | None = None,
     ) -> None:
         self.store, self.study, self.config, self.space, self.folder = store, study, config, space, folder
         self.objectives = study_objectives(config)
@@ -101,7 +103,7 @@ class Session:
         self._concurrency = concurrency
         self._threads, self._device, self._listener = threads, device, listener
         self._timers, self._references, self._remote = tuple(timers), references, remote
-        self._standards = standards
+        self._standards, self._size_standards = standards, size_standards
         self._consistency = Consistency(store, study, data_hashes)
         self._under_way = UnderWay()
         self._outcomes = Outcomes(
@@ -113,7 +115,6 @@ class Session:
             folder=folder,
             consistency=self._consistency,
             remote=remote,
-            is_timed=bool(self._timers),
             tell=self._tell,
         )
         self._trial_ids = self._outcomes.trial_ids
@@ -178,7 +179,7 @@ class Session:
         return self.plan.is_done and not self.retraining.running and not self.num_again()
 
     def num_again(self) -> int:
-        """Trainings of the front to come, while the search goes on as if it stayed as it is; none after a stop."""
+        """Trainings with fresh seeds to come, while the search goes on as if it stayed as it is; none after a stop."""
         return 0 if self.plan.stop_reason is not None else self.retraining.num_left(self._to_train_again())
 
     def finish(self) -> StudyRecord:
@@ -241,7 +242,7 @@ class Session:
             references=self._references,
             reference_ms=dict(self.study.reference_ms),
             threads=self._threads,
-            standards=None if self.config.proxy.kind == "zero-cost" else self._standards,
+            standards=self._size_standards,
             cache_folder=str(cache_folder()),
         )
         self._under_way.begin(job)

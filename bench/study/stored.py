@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from bench.networks.cost import cost_quantities
 from bench.space import Architecture, CostFunction, Space
-from bench.store import Reader, StudyRecord, TrialRecord, latency_figure, score_figure
+from bench.store import Reader, StudyRecord, TrialRecord, latency_figure
 from bench.study.config import StudyConfig
-from bench.study.constraints import Demands, measured_constraints
-from bench.study.objectives import Objective, is_timed, study_objectives
+from bench.study.constraints import demands_of
+from bench.study.objectives import Objective, is_timed
 from bench.study.plan import Plan
 from bench.study.proposer import Proposal, Proposer, reference_points
 
@@ -44,7 +44,8 @@ def make_plan(
     for found in earlier:
         found.teach(proposer)
     demands = demands_of(config)
-    batch = max(_LEAST_BATCH, concurrency) if is_timed(objectives) else 1
+    # Preparing several together gains nothing where nothing is timed.
+    timing_batch = (config.timing.batch or max(_LEAST_BATCH, concurrency)) if is_timed(objectives) else None
     tried, _ = reference_points(space, costs) if config.try_reference_points else ({}, {})
     return Plan(
         proposer,
@@ -56,16 +57,7 @@ def make_plan(
         references=tried,
         max_failures=config.max_failures,
         demands=demands,
-        timing_batch=(config.timing.batch or batch) if is_timed(objectives) or demands.figures else None,
-    )
-
-
-def demands_of(config: StudyConfig) -> Demands:
-    """What a study demands of figures that only a trial can tell."""
-    return Demands(
-        measured_constraints(config.constraints),
-        score=score_figure(objective.name for objective in study_objectives(config)),
-        has_rungs=config.proxy.rungs > 1,
+        timing_batch=1 if timing_batch is None and demands.figures else timing_batch,
     )
 
 

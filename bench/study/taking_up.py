@@ -33,9 +33,7 @@ def take_up(store: Store, study: StudyRecord, plan: Plan, outcomes: Outcomes, *,
             is_failed=trial.status == "failed",
             is_turned_away=trial.status == "stopped" and not accuracy,
         )
-        if trial.status == "queued" and plan.candidates[trial.number].is_timed and not accuracy:
-            outcomes.look_at_demands(trial.number)
-        elif trial.status in ("queued", "running"):
+        if trial.status in ("queued", "running") and (accuracy or not outcomes.look_at_demands(trial.number)):
             target = targets.get(trial.id, 0)
             _go_on(store, plan, trial, target, is_scored=target in accuracy, is_top=target == top)
 
@@ -48,7 +46,7 @@ def take_up_remote(
     Args:
         lacking: names of the runners that have not timed a candidate yet.
     """
-    waiting = [number for number, found in plan.candidates.items() if not found.is_timed and not found.is_failed]
+    waiting = [number for number, found in plan.candidates.items() if not found.is_timed and not found.is_known]
     sent = [event.data for event in store.events(study.id) if event.kind == EVENT]
     for number in remote.take_up(sent, {number: lacking(number) for number in waiting}):
         plan.sent(number)

@@ -19,10 +19,9 @@ from bench.measure import Job, JobArtifact, Measurement, Summary, artifacts, mea
 from bench.measure.exclusive import cpu_lock_folder, exclusive, shared
 from bench.networks import cost_quantities
 from bench.space import Architecture
-from bench.store import ZERO_COST
 from bench.study.config import StudyConfig
 from bench.study.timer import Timer
-from bench.study.untrained import Standards, untrained_score
+from bench.study.untrained import ZERO_COST_AT_SIZE, Standards, score_at_size
 from bench.study.worker import WAIT, Update, crash_log, failure, use_threads
 
 # Among the stages of a trial: its zero-cost score, which a constraint bounds.
@@ -49,8 +48,8 @@ class TimingJob:
         reference_ms: what that took when the study began, by `Timer.reference_key`; missing: ms are those of the
             session.
         threads: CPU threads of the preparation.
-        standards: what the zero-cost score that a constraint bounds is told by; None where none does.
-        cache_folder: where zero-cost scores are kept.
+        standards: of `score_at_size`, where a constraint bounds it.
+        cache_folder: where what zero-cost proxies say is kept.
     """
 
     candidates: tuple[tuple[int, Mapping[str, Any]], ...]
@@ -111,6 +110,10 @@ def time_candidates(job: TimingJob) -> Iterator[tuple[int, Update]]:
             except Exception as error:  # a trial that fails is data
                 yield number, failure(error)
                 continue
+            if _is_turned_away(config, update):
+                remove_artifacts(folder, number)
+                yield number, update
+                continue
             beside = str(reference_resolution(config, update["resolution"]))
             made.append(_Made(number=number, files=files, beside=beside))
             sent = {timer.name: asdict(files[timer.name]) for timer in timers if timer.is_remote}
@@ -149,11 +152,21 @@ def prepare(
 def _with_zero_cost(
     job: TimingJob, standards: Standards, config: StudyConfig, architecture: Architecture, update: Update
 ) -> Update:
-    """The update of a prepared candidate with its zero-cost score among its figures."""
+    """The update of a prepared candidate with how it looks untrained among its figures."""
     with shared(cpu_lock_folder()) as waited:
-        score = untrained_score(architecture, standards, seed=config.seed, cache=Path(job.cache_folder))
-    seconds = {**update["seconds"], WAIT: update["seconds"][WAIT] + waited, ZERO_COST_STAGE: score["seconds"]}
-    return {**update, "figures": {**update["figures"], ZERO_COST: score["accuracy"]}, "seconds": seconds}
+        score, spent = score_at_size(architecture, standards, seed=config.seed, cache=Path(job.cache_folder))
+    seconds = {**update["seconds"], WAIT: update["seconds"][WAIT] + waited, ZERO_COST_STAGE: spent}
+    return {**update, "figures": {**update["figures"], ZERO_COST_AT_SIZE: score}, "seconds": seconds}
+
+
+def _is_turned_away(config: StudyConfig, update: Update) -> bool:
+    """Whether a prepared candidate breaks a constraint already, so that nobody times it."""
+    if not config.constraints:
+        return False
+    # Not above: it imports a database, which workers do without otherwise.
+    from bench.study.constraints import demands_of
+
+    return demands_of(config).broken(update["figures"]) is not None
 
 
 def remove_artifacts(folder: Path, number: int) -> None:

@@ -1,5 +1,5 @@
-"""Scores candidates without training them, by where zero-cost proxies put them in their space: in place of trainings,
-or before them, where a constraint such as `zero_cost >= 0.4` bounds it.
+"""Scores candidates without training them, by where zero-cost proxies put them in their space: in place of trainings;
+or, among networks of their size, before them, where a constraint such as `zero_cost_at_size >= 0.3` asks for it.
 
 What a proxy says is told by a few networks that are drawn from the space when the study begins
 (bench/proxies/zero_cost/combination.py); their medians and spreads are an event of the study, so that a study taken up
@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import TrainingError
+from bench.measure.exclusive import cpu_lock_folder, shared
 from bench.space import Architecture, CostFunction, Space, draw
 from bench.study.config import StudyConfig
-from bench.study.constraints import reads_zero_cost
 
 if TYPE_CHECKING:
     from bench.store import Reader, Store, StudyRecord
 
 EVENT = "zero_cost"
+# The figure that a constraint bounds, and the event that holds what it is told by.
+ZERO_COST_AT_SIZE = "zero_cost_at_size"
 
 # Median and spread of each part of the score, as `bench.proxies.zero_cost.Standards` after a way through JSON.
 Standards = Mapping[str, Any]
@@ -40,14 +42,14 @@ def space_standards(
     costs: CostFunction,
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Any] | None:
-    """What zero-cost scores of a study are told by: as it was when the study began; None where nobody asks for one.
+    """What the scores of a study are told by: as it was when the study began; None where candidates are trained.
 
     Raises:
         SearchError: no network of the space can be scored so.
     """
-    if config.proxy.kind != "zero-cost" and not reads_zero_cost(config.constraints):
+    if config.proxy.kind != "zero-cost":
         return None
-    if (known := _stored(store, study)) is not None:
+    if (known := _stored(store, study, EVENT)) is not None:
         return known
     from bench.study.evaluation import cache_folder
 
@@ -56,9 +58,37 @@ def space_standards(
     return found
 
 
+def space_size_standards(
+    store: Store,
+    study: StudyRecord,
+    config: StudyConfig,
+    space: Space,
+    costs: CostFunction,
+    progress: Callable[[str, int, int], None],
+) -> dict[str, Any] | None:
+    """What `score_at_size` is told by, as `space_standards`; None where no constraint asks for it.
+
+    Raises:
+        SearchError: no network of the space can be scored so.
+    """
+    from bench.study.constraints import reads_zero_cost
+
+    if not reads_zero_cost(config.constraints):
+        return None
+    if (known := _stored(store, study, ZERO_COST_AT_SIZE)) is not None:
+        return known
+    from bench.proxies.zero_cost.combination import size_standards_of
+    from bench.study.evaluation import cache_folder
+
+    rows = _drawn_features(space, costs, seed=config.seed, cache=cache_folder(), progress=progress)
+    found = {name: list(line) for name, line in size_standards_of(rows).items()}
+    store.record_event(study.id, ZERO_COST_AT_SIZE, found)
+    return found
+
+
 def take_over_standards(store: Store, study: StudyRecord, original: StudyRecord) -> None:
     """Gives a study the standards of another, so that their scores are told by the same."""
-    if (known := _stored(store, original)) is not None:
+    if (known := _stored(store, original, EVENT)) is not None:
         store.record_event(study.id, EVENT, known)
 
 
@@ -71,14 +101,9 @@ def drawn_standards(
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Median and spread of the parts of the score over networks drawn from a space, by name, as JSON-able data."""
-    from bench.proxies.zero_cost import PARTS, standards_of, zero_cost_features
+    from bench.proxies.zero_cost import standards_of
 
-    random = np.random.default_rng([seed, _DRAWN])
-    rows = []
-    for number in range(_DRAWN):
-        progress("zero-cost scores of the space", number, _DRAWN)
-        rows.append(zero_cost_features(draw(space, random, costs), names=PARTS, seed=seed, cache_dir=cache))
-    progress("zero-cost scores of the space", _DRAWN, _DRAWN)
+    rows = _drawn_features(space, costs, seed=seed, cache=cache, progress=progress)
     return {name: list(found) for name, found in standards_of(rows).items()}
 
 
@@ -124,6 +149,50 @@ def untrained_score(architecture: Architecture, standards: Standards, *, seed: i
     }
 
 
-def _stored(store: Reader, study: StudyRecord) -> dict[str, Any] | None:
-    found = [event.data for event in store.events(study.id) if event.kind == EVENT]
+def score_at_size(architecture: Architecture, standards: Standards, *, seed: int, cache: Path) -> tuple[float, float]:
+    """How an architecture looks untrained beside others of its size, between 0 and 1, and the seconds that it took.
+
+    Args:
+        standards: of `space_size_standards`.
+
+    Raises:
+        TrainingError: a part of it is not finite.
+        NetworkError: the network cannot be built.
+    """
+    from bench.proxies.zero_cost import PARTS, zero_cost_features
+    from bench.proxies.zero_cost.combination import combine_at_size
+
+    begin = time.perf_counter()
+    parts = zero_cost_features(architecture, names=PARTS, seed=seed, cache_dir=cache)
+    value = combine_at_size(parts, {name: tuple(line) for name, line in standards.items()})
+    if not np.isfinite([value, *parts.values()]).all():
+        raise TrainingError(
+            f"zero-cost score {value} of {parts}; finite numbers are needed; leave the constraint on it out"
+        )
+    return value, time.perf_counter() - begin
+
+
+def _drawn_features(
+    space: Space,
+    costs: CostFunction,
+    *,
+    seed: int,
+    cache: Path | None,
+    progress: Callable[[str, int, int], None],
+) -> list[dict[str, float]]:
+    from bench.proxies.zero_cost import PARTS, zero_cost_features
+
+    random = np.random.default_rng([seed, _DRAWN])
+    rows = []
+    for number in range(_DRAWN):
+        progress("zero-cost scores of the space", number, _DRAWN)
+        drawn = draw(space, random, costs)
+        with shared(cpu_lock_folder()):
+            rows.append(zero_cost_features(drawn, names=PARTS, seed=seed, cache_dir=cache))
+    progress("zero-cost scores of the space", _DRAWN, _DRAWN)
+    return rows
+
+
+def _stored(store: Reader, study: StudyRecord, kind: str) -> dict[str, Any] | None:
+    found = [event.data for event in store.events(study.id) if event.kind == kind]
     return dict(found[-1]) if found else None

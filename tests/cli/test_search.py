@@ -97,7 +97,7 @@ def test_the_store_holds_what_is_needed_to_repeat_it(real_search: RealSearch) ->
     for trial in trials:
         assert sum(trial.stage_seconds.values()) > 0
         assert trial.proposal
-        assert 0.001 <= trial.costs["zero_cost"] <= 1.0
+        assert 0.0001 <= trial.costs["zero_cost_at_size"] <= 1.0
 
 
 def copied(real_search: RealSearch, folder: Path) -> None:

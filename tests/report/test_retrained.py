@@ -35,19 +35,22 @@ def follow(store: Store, study: StudyRecord, points: StudyPoints | None = None) 
 
 def test_it_is_said_how_sure_a_front_is() -> None:
     said = {
-        standing(is_final=False, is_trained=False, seeds=0, images=0, fell_out=()): (
+        standing(is_final=False, is_trained=False, is_over=True, seeds=0, images=0, fell_out=()): (
             "provisional front: its scores come without a training of these networks"
         ),
-        standing(is_final=False, is_trained=True, seeds=0, images=0, fell_out=()): (
+        standing(is_final=False, is_trained=True, is_over=False, seeds=0, images=0, fell_out=()): (
             "provisional front: not trained again with fresh seeds (bench search --retrain-seeds 3)"
         ),
-        standing(is_final=False, is_trained=True, seeds=2, images=96, fell_out=()): (
+        standing(is_final=False, is_trained=True, is_over=False, seeds=2, images=96, fell_out=()): (
             "provisional front: not yet trained again with 2 fresh seeds"
         ),
-        standing(is_final=True, is_trained=True, seeds=1, images=8000, fell_out=()): (
+        standing(is_final=False, is_trained=True, is_over=True, seeds=2, images=0, fell_out=()): (
+            "provisional front: no training of it with 2 fresh seeds succeeded"
+        ),
+        standing(is_final=True, is_trained=True, is_over=True, seeds=1, images=8000, fell_out=()): (
             "final front: trained again with one fresh seed at 8,000 pictures; none of the provisional one fell out"
         ),
-        standing(is_final=True, is_trained=True, seeds=2, images=96, fell_out=range(8)): (
+        standing(is_final=True, is_trained=True, is_over=False, seeds=2, images=96, fell_out=range(8)): (
             "final front: trained again with 2 fresh seeds at 96 pictures; #0, #1, #2, #3, #4, #5 and 2 more of the "
             "provisional one fell out"
         ),

@@ -109,10 +109,15 @@ def test_the_final_front_is_that_of_the_means(store: Store, tmp_path: Path) -> N
 
 def test_who_beats_a_published_network_is_told_by_the_same_trainings(store: Store, tmp_path: Path) -> None:
     view = run(store, tmp_path, retrain={"seeds": 3}, **ONE_RUNG)
-    references = {trial.name: trial for trial in view.trials if trial.name and trial.retrained}
+    references = {
+        trial.name: trial for trial in view.trials if trial.name and trial.retrained and trial.retrained.scores
+    }
     found = differences(view)
     assert {(each.name, each.number) for each in found} == {
-        (name, trial.number) for name in references for trial in view.front if trial.name is None and trial.retrained
+        (name, trial.number)
+        for name in references
+        for trial in view.trials
+        if trial.is_provisional and trial.name is None and trial.retrained and trial.retrained.scores
     }
     assert found
     for each in found:
@@ -123,7 +128,8 @@ def test_who_beats_a_published_network_is_told_by_the_same_trainings(store: Stor
         assert each.costs == {"macs_g": trial.figures["macs_g"] / reference.figures["macs_g"]}
         expected = ttest_ind(trial.retrained.scores, reference.retrained.scores, alternative="greater")
         assert each.score == pytest.approx(trial.retrained.mean - reference.retrained.mean)
-        assert each.score_low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
+        if min(len(trial.retrained.scores), len(reference.retrained.scores)) > 1:
+            assert each.score_low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
     text = front_table(view)
     assert all(f"#{each.number} against {each.name} " in text for each in found)
     assert "published, beside it" in text
@@ -150,9 +156,9 @@ def test_the_pinned_network_is_trained_again_wherever_it_was_stopped() -> None:
 def test_the_ladder_ends_with_it(store: Store, tmp_path: Path) -> None:
     view = run(store, tmp_path)
     last = ladder_of(view)[-1]
-    provisional = sum(trial.is_provisional for trial in view.trials)
-    assert last.name == "front trained again, 96 pictures"
-    assert (last.came, last.passed) == (provisional, len(view.front))
+    came = sum(trial.retrained is not None for trial in view.trials)
+    assert last.name == "trained again, 96 pictures"
+    assert (last.came, last.passed) == (came, len(view.front))
     assert last.seconds == sum(row.seconds for row in store.study_retrainings(view.study.id)) > 0.0
 
 

@@ -16,7 +16,7 @@ from bench.space import every, load_space
 from bench.study.jobs import job_from_dict, job_to_dict, work
 from bench.study.timer import Timer
 from bench.study.timing import TimingJob, comparable, make_artifacts
-from bench.study.untrained import drawn_standards, untrained_score
+from bench.study.untrained import score_at_size
 
 POINT = load_space("smoke").reference_points["smoke_repmixer"]
 
@@ -58,12 +58,13 @@ def test_candidates_are_prepared_one_by_one_and_timed_in_one_session(job: Timing
 
 
 def test_a_zero_cost_score_that_is_bounded_is_told_before_the_training(job: TimingJob, tmp_path: Path) -> None:
-    standards = drawn_standards(load_space("smoke"), cost_quantities, seed=0, cache=tmp_path)
+    standards = {"synflow": [8.0, 60.0, 4.0], "naswot": [90.0, 900.0, 30.0]}
     asked = dataclasses.replace(job, timers=(), references={}, standards=standards, cache_folder=str(tmp_path))
     ((number, update),) = work(job_from_dict(json.loads(json.dumps(job_to_dict(asked)))))
-    expected = untrained_score(POINT, standards, seed=0, cache=tmp_path)
+    expected, _ = score_at_size(POINT, standards, seed=0, cache=tmp_path)
     assert (number, update["kind"]) == (7, "prepared")
-    assert update["figures"]["zero_cost"] == expected["accuracy"]
+    assert update["figures"]["zero_cost_at_size"] == expected
+    assert 0.0 <= expected <= 1.0
     assert update["seconds"]["zero-cost score"] > 0.0
     assert not list((tmp_path / "artifacts").glob("*00007*"))
 

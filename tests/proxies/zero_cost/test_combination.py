@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bench.errors import SearchError
 from bench.proxies.zero_cost import PARTS, combine, standards_of
+from bench.proxies.zero_cost.combination import combine_at_size, size_standards_of
 
 numbers = st.floats(0.01, 1e6)
 feature_rows = st.fixed_dictionaries(dict.fromkeys(PARTS, numbers))
@@ -53,3 +54,31 @@ def test_what_is_not_finite_is_left_out_of_the_standards_and_told_if_it_is_all()
     assert combine(broken, standards_of([fine])) < 0.5
     with pytest.raises(SearchError, match="naswot is not finite for any of 2 networks"):
         standards_of([broken, broken])
+
+
+def at_size(size: float, *, above: float = 0.0) -> dict[str, float]:
+    """A network that lies on the usual line over the logarithm of its multiply-adds, or above it."""
+    return {"macs_g": size, "synflow": 60.0 + 8.0 * math.log(size) + above, "naswot": 900.0 + 9.0 * above}
+
+
+def test_a_small_network_is_usual_among_those_of_its_size() -> None:
+    drawn = [at_size(0.2 * 1.3**step, above=1.0 - step % 3) for step in range(24)]
+    standards = size_standards_of(drawn)
+    for size in (0.05, 0.5, 50.0):
+        middle, better, worse = (combine_at_size(at_size(size, above=above), standards) for above in (0.0, 1.5, -1.5))
+        assert middle == pytest.approx(0.5, abs=0.1)
+        assert better > 0.8
+        assert worse < 0.2
+
+
+def test_networks_of_one_size_are_told_by_their_median() -> None:
+    standards = size_standards_of([at_size(1.0, above=above) for above in (-1.0, 0.0, 1.0)])
+    assert combine_at_size(at_size(1.0), standards) == pytest.approx(0.5)
+    assert standards["synflow"][0] == 0.0
+
+
+def test_what_is_finite_nowhere_cannot_be_told_at_size_either() -> None:
+    fine, broken = at_size(1.0), {**at_size(1.0), "naswot": -math.inf}
+    assert size_standards_of([fine, broken])["naswot"] == size_standards_of([fine])["naswot"]
+    with pytest.raises(SearchError, match="naswot is not finite for any of 1 networks"):
+        size_standards_of([broken])
