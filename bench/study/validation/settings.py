@@ -109,9 +109,18 @@ def label_of(data: DataConfig) -> str:
 
 
 def difference(first: dict[str, Any], second: dict[str, Any]) -> str | None:
-    """The first setting in which two validations differ, in words; None: in none."""
+    """The first setting in which two validations differ, in words; None: in none.
+
+    One that was written before there was a setting has its usual value.
+    """
+    usual = Validation().to_dict()
+    usual["against"] = usual["data"]
     for item in fields(Validation):
-        own, other = first.get(item.name), second.get(item.name)
+        base = usual[item.name]
+        own, other = (
+            {**base, **found} if isinstance(found, dict) and isinstance(base, dict) else found
+            for found in (first.get(item.name), second.get(item.name))
+        )
         if own != other:
             return f"{item.name}: {own!r} and {other!r}"
     return None

@@ -54,3 +54,11 @@ def test_what_differs_is_told() -> None:
     first, second = (json.loads(json.dumps(quick(n=n).to_dict())) for n in (4, 5))
     assert difference(first, first) is None
     assert difference(first, second) == "n: 4 and 5"
+
+
+def test_a_setting_that_came_later_had_its_usual_value_before() -> None:
+    now = Validation().to_dict()
+    before = json.loads(json.dumps(now))
+    del before["proxy"]["supernet"]
+    assert difference(before, now) is None
+    assert difference(before, Validation(proxy=ProxyConfig(supernet="a.pt")).to_dict()) is not None
