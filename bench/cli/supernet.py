@@ -182,7 +182,8 @@ def export(file: Path, model: str, kind: str, out: Path, resolution: int | None,
     data = found.opened(cache_folder())
     network = subnet(found, architecture, data, device=training_device(device), step_guard=_beside_timings).cpu()
     side = resolution or int(architecture.settings["input_resolution"])
-    exported = export_as(network, out, kind=kind, resolution=side, architecture=architecture)
+    with _beside_timings():
+        exported = export_as(network, out, kind=kind, resolution=side, architecture=architecture)
     click.echo(f"wrote {out}: {kind}, {exported.bytes / 1e6:.2f} MB, sha256 {exported.sha256}")
     click.echo(how(exported))
     click.echo(
