@@ -109,7 +109,7 @@ class ExecutionConfig:
 
     Attributes:
         concurrency: trials at a time; None: one a CPU core, or one a GPU when training there.
-        threads: CPU threads of each training; None: the cores shared out evenly.
+        threads: CPU threads of each training; None: the cores shared out evenly, no more than OMP_NUM_THREADS.
         device: where candidates are trained; "auto" takes a GPU if there is one.
         ray_address: of a running Ray cluster; None starts a Ray of its own on this machine.
         folder: for checkpoints, weights and logs; None: `studies/NAME` beside the database.

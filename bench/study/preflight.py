@@ -143,7 +143,17 @@ def _share(config: StudyConfig, device: str) -> tuple[int, int]:
 
         return config.execution.concurrency or torch.cuda.device_count(), config.execution.threads or 1
     concurrency = config.execution.concurrency or cores
-    return concurrency, config.execution.threads or max(1, cores // concurrency)
+    return concurrency, config.execution.threads or min(_allowed(cores), max(1, cores // concurrency))
+
+
+def _allowed(cores: int) -> int:
+    """The threads that whoever started this process allows, as torch itself reads them.
+
+    Who shares the cores with others has to be able to say so: threads of one training wait for each other at every
+    operator, so that with more threads than cores it takes many times as long.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return max(1, int(first)) if first.isdecimal() else cores
 
 
 def _check_disk(config: StudyConfig, folder: Path, largest: Architecture) -> None:
