@@ -66,6 +66,19 @@ def tau_gain(score: ArrayLike, baseline: ArrayLike, truth: ArrayLike, *, seed: i
     return _estimate(lambda drawn: _taus(first, true, drawn) - _taus(second, true, drawn), len(true), seed, draws)
 
 
+def beside_size(scores: ArrayLike, sizes: ArrayLike) -> Floats:
+    """What is left of scores (n,) when a straight line over the logarithm of sizes (n,) is taken away.
+
+    Two scores that rank networks of one size alike agree in this; two that both follow size alone do not.
+    """
+    values, logs = np.asarray(scores, dtype=np.float64), np.log(np.asarray(sizes, dtype=np.float64))
+    away = logs - logs.mean()
+    spread = float(away @ away)
+    slope = float(away @ values) / spread if spread > 0 else 0.0
+    left: Floats = values - values.mean() - slope * away
+    return left
+
+
 def _estimate(statistic: Callable[[Floats], Floats], n: int, seed: int, draws: int) -> Estimate:
     """A figure of networks as often as the rows of (draws, n) say, in the mean over all and in draws of as many."""
     value = float(statistic(np.ones((1, n)))[0])

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.proxies.ranking import Estimate, tau, tau_between, tau_gain
+from bench.proxies.ranking import Estimate, beside_size, tau, tau_between, tau_gain
 from bench.proxies.zero_cost import FEATURES, PARTS
+from bench.study.validation.accuracies import Accuracies, Rows, Scores, common, complete, mean_of, rows_of
 from bench.study.validation.settings import LEAST_NETWORKS, Validation, label_of
-
-Rows = Sequence[Mapping[str, Any]]
-# Network -> accuracy.
-Scores = Mapping[str, float]
 
 # A fidelity that keeps at least this much of the long training's order will do.
 ENOUGH = 0.7
@@ -25,7 +22,7 @@ SUPERNET = "supernet"
 
 def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
     """The answers, JSON-able; None where too little was trained to give one."""
-    scores = _Scores(validation, rows)
+    scores = Accuracies(validation, rows)
     return {
         "validation": validation.to_dict(),
         "networks": _networks(rows),
@@ -48,78 +45,33 @@ def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _of_data(scores: _Scores, rows: Rows, data: int) -> dict[str, Any]:
+def _of_data(scores: Accuracies, rows: Rows, data: int) -> dict[str, Any]:
     fidelities = _fidelities(scores, data)
     return {
         "fidelities": fidelities,
         "cheapest": _cheapest(fidelities),
         "ceiling_short": _ceiling(scores, data, images=scores.validation.rungs[-1]),
         "ceiling_long": _ceiling(scores, data, images=scores.validation.long_images),
+        "spread_short": _spread(scores, data, images=scores.validation.rungs[-1]),
+        "spread_long": _spread(scores, data, images=scores.validation.long_images),
         "zero_cost": _zero_cost(scores, rows, data),
     }
-
-
-class _Scores:
-    """Accuracies by data set, pictures seen and seed."""
-
-    def __init__(self, validation: Validation, rows: Rows) -> None:
-        self.validation = validation
-        self._found: dict[tuple[int, bool, int, int], dict[str, float]] = {}
-        self._seconds: dict[tuple[int, bool, int], list[float]] = {}
-        for row in rows:
-            if row["kind"] != "training" or row["reason"] is not None:
-                continue
-            for score in row["scores"]:
-                key = (row["data"], row["is_long"], score["images"])
-                self._found.setdefault((*key, row["seed"]), {})[row["id"]] = score["accuracy"]
-                self._seconds.setdefault(key, []).append(score["train_seconds"])
-
-    def of(self, data: int, images: int) -> list[Scores]:
-        """Of each seed that has any."""
-        is_long = images == self.validation.long_images
-        found = [self._found.get((data, is_long, images, seed), {}) for seed in range(self.validation.seeds)]
-        return [scores for scores in found if scores]
-
-    def seconds(self, data: int, images: int) -> float:
-        """Of a training up to there, the median over networks."""
-        return float(np.median(self._seconds[(data, images == self.validation.long_images, images)]))
 
 
 def _estimate(found: Estimate) -> dict[str, Any] | None:
     return None if np.isnan(found.value) else asdict(found)
 
 
-def _common(scores: Sequence[Scores]) -> list[str]:
-    """Networks that stand in all of them."""
-    if not scores:
-        return []
-    first, *others = scores
-    return [name for name in first if all(name in other for other in others)]
-
-
-def _rows(scores: Sequence[Scores], networks: Sequence[str]) -> list[list[float]]:
-    return [[found[name] for name in networks] for found in scores]
-
-
-def _mean(scores: Sequence[Scores], networks: Sequence[str]) -> list[float]:
-    return [float(np.mean([found[name] for found in scores])) for name in networks]
-
-
 def _judged(judged: Sequence[Scores], truth: Sequence[Scores]) -> dict[str, Any] | None:
     """The mean tau of single trainings with the mean of others; of seeds that only some networks have, the first."""
-    judged, truth = _complete(judged), _complete(truth)
-    networks = _common([*judged, *truth])
+    judged, truth = complete(judged), complete(truth)
+    networks = common([*judged, *truth])
     if not judged or not truth or len(networks) < LEAST_NETWORKS:
         return None
-    return _estimate(tau(_rows(judged, networks), _mean(truth, networks)))
+    return _estimate(tau(rows_of(judged, networks), mean_of(truth, networks)))
 
 
-def _complete(scores: Sequence[Scores]) -> list[Scores]:
-    """The first, and those further seeds that have the same networks: a seed under way has too few."""
-    return [found for found in scores if len(found) >= 0.9 * len(scores[0])]
-
-
-def _fidelities(scores: _Scores, data: int) -> list[dict[str, Any]]:
+def _fidelities(scores: Accuracies, data: int) -> list[dict[str, Any]]:
     validation = scores.validation
     return [
         {
@@ -151,15 +103,28 @@ def _cheapest(fidelities: Sequence[Mapping[str, Any]]) -> int | None:
     return found
 
 
-def _ceiling(scores: _Scores, data: int, *, images: int) -> dict[str, Any] | None:
-    found = _complete(scores.of(data, images))
-    networks = _common(found)
+def _ceiling(scores: Accuracies, data: int, *, images: int) -> dict[str, Any] | None:
+    found = complete(scores.of(data, images))
+    networks = common(found)
     if len(found) < 2 or len(networks) < LEAST_NETWORKS:
         return None
-    return _estimate(tau_between(_rows(found, networks)))
+    return _estimate(tau_between(rows_of(found, networks)))
 
 
-def _zero_cost(scores: _Scores, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:
+def _spread(scores: Accuracies, data: int, *, images: int) -> dict[str, float] | None:
+    """How far accuracies lie apart: standard deviations of the networks' means, and of the seeds of one network."""
+    found = complete(scores.of(data, images))
+    networks = common(found)
+    if len(found) < 2 or len(networks) < LEAST_NETWORKS:
+        return None
+    rows = np.array(rows_of(found, networks))
+    return {
+        "networks": float(rows.mean(axis=0).std(ddof=1)),
+        "seeds": float(np.sqrt(rows.var(axis=0, ddof=1).mean())),
+    }
+
+
+def _zero_cost(scores: Accuracies, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:
     """Each proxy, the supernet and each size against the short and the long training, beside multiply-adds."""
     validation = scores.validation
     inherited = {row["id"]: {SUPERNET: row["accuracy"]} for row in _inherited(rows)}
@@ -169,7 +134,7 @@ def _zero_cost(scores: _Scores, rows: Rows, data: int) -> dict[str, list[dict[st
     if inherited:  # a network that could not be scored so is left out of all, so that they are of the same networks
         features = {name: values for name, values in features.items() if SUPERNET in values}
     return {
-        name: _beside_baseline(features, _complete(scores.of(data, images)))
+        name: _beside_baseline(features, complete(scores.of(data, images)))
         for name, images in (("short", validation.rungs[-1]), ("long", validation.long_images))
     }
 
@@ -177,13 +142,15 @@ def _zero_cost(scores: _Scores, rows: Rows, data: int) -> dict[str, list[dict[st
 def _beside_baseline(
     features: Mapping[str, Mapping[str, float]], truth: Sequence[Scores]
 ) -> list[dict[str, Any]] | None:
-    networks = [name for name in _common(truth) if name in features]
+    networks = [name for name in common(truth) if name in features]
     if len(networks) < LEAST_NETWORKS:
         return None
-    true = _mean(truth, networks)
+    true = mean_of(truth, networks)
     names = [name for name in (SUPERNET, *FEATURES) if all(name in features[network] for network in networks)]
     columns = {name: [features[network][name] for network in networks] for name in names}
     columns["rank_sum"] = _rank_sum(columns)
+    sizes = columns[BASELINE]
+    left = beside_size(true, sizes)
     found = []
     for name, values in columns.items():
         gain = tau_gain(values, columns[BASELINE], true)
@@ -192,6 +159,7 @@ def _beside_baseline(
                 "name": name,
                 "tau": _estimate(tau(values, true)),
                 "gain": None if name == BASELINE else _estimate(gain),
+                "at_size": None if name == BASELINE else _estimate(tau(beside_size(values, sizes), left)),
                 "verdict": "the baseline" if name == BASELINE else verdict(gain),
             }
         )
@@ -228,7 +196,7 @@ def verdict(gain: Estimate) -> str:
     return "worse than MACs" if gain.high < 0 else "no better than MACs"
 
 
-def _against(scores: _Scores) -> list[dict[str, Any]]:
+def _against(scores: Accuracies) -> list[dict[str, Any]]:
     """How the pictures of the search rank networks as the others do, at both fidelities of each."""
     validation = scores.validation
     short, long = validation.rungs[-1], validation.long_images

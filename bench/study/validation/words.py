@@ -42,6 +42,9 @@ def _fidelity(each: Found, found: Found) -> str:
         f"seed against seed: {_told(each['ceiling_long'])} after {long_images:,} pictures, "
         f"{_told(each['ceiling_short'])} after those of a search"
     ]
+    if each["fidelities"]:
+        sentences += _spread(each["fidelities"][-1]["images"], each["spread_short"])
+    sentences += _spread(long_images, each["spread_long"])
     told = {fidelity["images"]: fidelity["tau"] for fidelity in each["fidelities"]}
     if each["cheapest"] is not None:
         low = told[each["cheapest"]]["low"]
@@ -50,6 +53,15 @@ def _fidelity(each: Found, found: Found) -> str:
     elif any(value is not None for value in told.values()):
         sentences.append(f"none of these keeps tau >= {ENOUGH}")
     return "\n".join((table(heading, rows), *sentences)) if rows else f"nothing was trained on {each['data']} yet"
+
+
+def _spread(images: int, spread: Found | None) -> list[str]:
+    if spread is None:
+        return []
+    return [
+        f"after {images:,} pictures the networks' means differ by {100 * spread['networks']:.1f} points (one standard "
+        f"deviation), the seeds of one network by {100 * spread['seeds']:.1f}"
+    ]
 
 
 def _supernet(judged: Found) -> str:
@@ -64,14 +76,25 @@ def _zero_cost(each: Found) -> str:
     parts = []
     for name, title in (("short", "a search's training"), ("long", "the long training")):
         if (rows := each["zero_cost"][name]) is not None:
-            lines = [(row["name"], _told(row["tau"]), _told(row["gain"]), row["verdict"]) for row in rows]
-            heading = (f"without training, on {each['data']}", f"tau with {title}", "minus that of MACs", "")
+            lines = [_line(row) for row in rows]
+            heading = (
+                f"without training, on {each['data']}",
+                f"tau with {title}",
+                "minus that of MACs",
+                "at one size",
+                "",
+            )
             parts.append(table(heading, lines))
     if parts:
         parts.append(
-            "no better than MACs: the interval of the difference holds 0; rank_sum is what a search's score ranks by"
+            "no better than MACs: the interval of the difference holds 0; at one size: tau of what is left of both when "
+            "a line over log MACs is taken away; rank_sum is what a search's score ranks by"
         )
     return "\n\n".join(parts)
+
+
+def _line(row: Found) -> tuple[str, ...]:
+    return (row["name"], _told(row["tau"]), _told(row["gain"]), _told(row["at_size"]), row["verdict"])
 
 
 def _against(names: Sequence[str], rows: Sequence[Found]) -> str:

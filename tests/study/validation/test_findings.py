@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -68,6 +69,40 @@ def test_proxies_are_told_beside_multiply_adds() -> None:
         assert rows["synflow"]["tau"]["value"] == 1.0
         assert rows["synflow"]["verdict"] == "no better than MACs"
         assert rows["rank_sum"]["tau"]["value"] > 0.9
+        assert rows["macs_g"]["at_size"] is None
+
+
+def test_networks_of_one_size_are_told_apart_by_what_does_not_follow_size() -> None:
+    rows = made_rows(24, noise=0.0)
+    for row in rows:
+        number = int(row["id"], 16)
+        luck = (number * 7 % 5) / 100
+        if row["kind"] == "network":
+            row["features"] |= {"naswot": 5.0 * math.log(number + 1) - luck, "zico": 3.0 * luck}
+        for score in row.get("scores", ()):
+            score["accuracy"] = math.log(number + 1) + luck
+    (data,) = found_of(rows)["data"]
+    told = {row["name"]: row for row in data["zero_cost"]["long"]}
+    # What follows size all but wholly looks good until sizes are taken away; what does not, the other way round.
+    assert told["naswot"]["tau"]["value"] > 0.9
+    assert told["naswot"]["at_size"]["value"] == -1.0
+    assert told["zico"]["tau"]["value"] < 0.3
+    assert told["zico"]["at_size"]["value"] == 1.0
+
+
+def test_it_is_told_how_far_apart_networks_and_their_seeds_lie() -> None:
+    rows = made_rows(24, noise=0.0)
+    for row in rows:
+        for score in row.get("scores", ()):
+            score["accuracy"] = 0.5 + 0.001 * int(row["id"], 16) + 0.02 * row["seed"]
+    found = found_of(rows)
+    (data,) = found["data"]
+    assert data["spread_long"] == data["spread_short"]
+    assert data["spread_long"]["networks"] == pytest.approx(0.001 * math.sqrt(50))
+    assert data["spread_long"]["seeds"] == pytest.approx(0.02 / math.sqrt(2))
+    text = findings_text(found)
+    assert "after 128 pictures the networks' means differ by 0.7 points (one standard deviation), the seeds" in text
+    assert found_of(made_rows(24, noise=0.0, seeds=1), seeds=1)["data"][0]["spread_long"] is None
 
 
 @pytest.mark.parametrize(
