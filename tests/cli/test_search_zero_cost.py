@@ -99,7 +99,7 @@ def test_the_parts_of_the_score_are_kept(searched: tuple[Path, Ended]) -> None:
         (told,) = [event.data for event in store.events(study.id) if event.kind == "zero_cost"]
     assert len(scores) == BUDGET
     for score in scores:
-        assert set(score.fidelity["parts"]) == set(told) == {"synflow", "naswot", "macs_g"}
+        assert set(score.fidelity["parts"]) == set(told) == {"naswot", "macs_g"}
         assert score.fidelity["standards"] == told
         assert score.loss == 1.0 - score.accuracy
 

@@ -58,7 +58,7 @@ def test_candidates_are_prepared_one_by_one_and_timed_in_one_session(job: Timing
 
 
 def test_a_zero_cost_score_that_is_bounded_is_told_before_the_training(job: TimingJob, tmp_path: Path) -> None:
-    standards = {"synflow": [8.0, 60.0, 4.0], "naswot": [90.0, 900.0, 30.0]}
+    standards = {"naswot": [90.0, 900.0, 30.0]}
     asked = dataclasses.replace(job, timers=(), references={}, standards=standards, cache_folder=str(tmp_path))
     ((number, update),) = work(job_from_dict(json.loads(json.dumps(job_to_dict(asked)))))
     expected, _ = score_at_size(POINT, standards, seed=0, cache=tmp_path)

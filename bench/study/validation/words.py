@@ -87,8 +87,8 @@ def _zero_cost(each: Found) -> str:
             parts.append(table(heading, lines))
     if parts:
         parts.append(
-            "no better than MACs: the interval of the difference holds 0; at one size: tau of what is left of both when "
-            "a line over log MACs is taken away; rank_sum is what a search's score ranks by"
+            "no better than MACs: the interval of the difference holds 0; at one size: tau of what is left of both "
+            "beside a line over log MACs; rank_sum is what a search's score ranks by"
         )
     return "\n\n".join(parts)
 
