@@ -74,8 +74,12 @@ class Model:
             trouble=Trouble.of(observations, layout=layout),
         )
 
-    def gain(self, candidates: Candidates) -> Floats:
-        """What trying each candidate is expected to add to the hypervolume, shape (n,); above 0."""
+    def gain(self, candidates: Candidates, *, doubt: float = 1.0) -> Floats:
+        """What trying each candidate is expected to add to the hypervolume, shape (n,); above 0.
+
+        Args:
+            doubt: how many times as unsure as it is the model is taken to be.
+        """
         shortfalls, reference = [], []
         for i, scale in enumerate(self.scales):
             if i in candidates.exact:
@@ -85,7 +89,7 @@ class Model:
             # All that can be had counts: a network that costs more than any that was tried may be worth it.
             worst = scale.volume(np.array([mean.max() + _MARGIN]))
             reference.append(max(float(self.reference[i]), float(worst[0])))
-            shortfalls.append(partial(scale.shortfall, mean=mean, deviation=deviation))
+            shortfalls.append(partial(scale.shortfall, mean=mean, deviation=doubt * deviation))
         gain = expected_improvement(shortfalls, self.front, np.array(reference))
         chance = _chance_to_meet(self.limits, candidates.columns)
         return gain * chance * self.trouble.chance_of_value(candidates.columns)

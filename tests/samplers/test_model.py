@@ -62,6 +62,18 @@ def test_what_is_being_tried_is_not_worth_trying_again() -> None:
     assert beside[best] < 0.2 * alone[best]
 
 
+def test_with_doubt_what_is_little_known_is_worth_more() -> None:
+    """With the same model: where nothing was tried the promise grows more."""
+    near = ALL[ALL[:, 0] == 0]
+    tried = near[np.random.default_rng(0).permutation(len(near))[:40]]
+    model = Model.fit(observed(tried), layout=ENCODER.layout)
+    left = np.array([point for point in ALL if not (tried == point).all(axis=1).any()])
+    candidates = Candidates(columns=ENCODER(left), exact={}, params=[{}] * len(left))
+    usual, doubtful = model.gain(candidates), model.gain(candidates, doubt=3.0)
+    is_far = left[:, 0] > 0
+    assert doubtful[is_far].sum() / doubtful.sum() > usual[is_far].sum() / usual.sum()
+
+
 def test_a_cost_that_is_known_is_used_as_it_is() -> None:
     tried = points(30)
     exact = gains(observed(tried, exact={1: np.zeros(0)}), _1=cost(ALL))

@@ -88,7 +88,7 @@ def no_deviation(self: Chain, columns: Floats) -> tuple[Floats, Floats]:
     return PREDICT(self, columns)[0], np.full(len(columns), 1e-6)
 
 
-def arbitrary(self: Model, candidates: Candidates) -> Floats:
+def arbitrary(self: Model, candidates: Candidates, *, doubt: float) -> Floats:
     return np.random.default_rng(0).random(len(candidates))
 
 
