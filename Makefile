@@ -8,6 +8,9 @@ PYTEST := $(BIN)/python -m pytest -q
 # Tests side by side, one a core and at most four (each may start a Ray of its own); torch has one thread in each.
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n logical --maxprocesses 4
 
+# Only these are read for the tests that run alone: looking through all of them takes longer than some of them do.
+ALONE = $(shell grep -rlE 'mark\.alone' tests --include='test_*.py')
+
 .PHONY: search test debian soak check format benchmark clean help
 
 help:            ## list the targets
@@ -36,11 +39,11 @@ debian:
 
 test: $(READY) debian ## the whole test suite
 	$(SIDE_BY_SIDE) --dist loadfile -m "not soak and not alone"
-	$(PYTEST) -m "alone and not soak"
+	$(PYTEST) -m "alone and not soak" $(ALONE)
 
 soak: $(READY) debian ## the long forms of the tests
 	$(SIDE_BY_SIDE) --dist load -m "soak and not alone" --timeout 3600
-	$(PYTEST) -m "soak and alone" --timeout 3600
+	$(PYTEST) -m "soak and alone" --timeout 3600 $(ALONE)
 
 check: $(READY)  ## types, style, import directions
 	$(BIN)/ruff check .
