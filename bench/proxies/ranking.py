@@ -76,6 +76,8 @@ def beside_size(scores: ArrayLike, sizes: ArrayLike) -> Floats:
     spread = float(away @ away)
     slope = float(away @ values) / spread if spread > 0 else 0.0
     left: Floats = values - values.mean() - slope * away
+    # What lies on the line is tied, and not ordered by rounding.
+    left[np.abs(left) <= 1e-12 * np.abs(values).max(initial=0.0)] = 0.0
     return left
 
 

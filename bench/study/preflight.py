@@ -147,13 +147,13 @@ def _share(config: StudyConfig, device: str) -> tuple[int, int]:
 
 
 def _allowed(cores: int) -> int:
-    """The threads that whoever started this process allows, as torch itself reads them.
+    """The threads that whoever started this process allows; 0 and what is no number say nothing.
 
     Who shares the cores with others has to be able to say so: threads of one training wait for each other at every
     operator, so that with more threads than cores it takes many times as long.
     """
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return max(1, int(first)) if first.isdecimal() else cores
+    return int(first) if first.isdecimal() and int(first) else cores
 
 
 def _check_disk(config: StudyConfig, folder: Path, largest: Architecture) -> None:

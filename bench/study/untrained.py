@@ -30,7 +30,7 @@ ZERO_COST_AT_SIZE = "zero_cost_at_size"
 # Median and spread of each part of the score, as `bench.proxies.zero_cost.Standards` after a way through JSON.
 Standards = Mapping[str, Any]
 
-# Networks that a score is told by; quartiles of so many are good to a tenth of the spread, for ten seconds or so.
+# Networks that a score is told by; quartiles of so many are good to a tenth of the spread, for some seconds.
 _DRAWN = 24
 
 
@@ -88,8 +88,9 @@ def space_size_standards(
 
 def take_over_standards(store: Store, study: StudyRecord, original: StudyRecord) -> None:
     """Gives a study the standards of another, so that their scores are told by the same."""
-    if (known := _stored(store, original, EVENT)) is not None:
-        store.record_event(study.id, EVENT, known)
+    for kind in (EVENT, ZERO_COST_AT_SIZE):
+        if (known := _stored(store, original, kind)) is not None:
+            store.record_event(study.id, kind, known)
 
 
 def drawn_standards(
@@ -118,12 +119,12 @@ def untrained_score(architecture: Architecture, standards: Standards, *, seed: i
     """
     import torch
 
-    from bench.proxies.zero_cost import NUM_PICTURES, PARTS, RESOLUTION, combine, zero_cost_features
+    from bench.proxies.zero_cost import NUM_PICTURES, RESOLUTION, combine, zero_cost_features
     from bench.proxies.zero_cost.features import VERSION
 
     begin = time.perf_counter()
-    parts = zero_cost_features(architecture, names=PARTS, seed=seed, cache_dir=cache)
-    value = combine(parts, {name: tuple(standards[name]) for name in PARTS})
+    parts = zero_cost_features(architecture, names=tuple(standards), seed=seed, cache_dir=cache)
+    value = combine(parts, {name: tuple(found) for name, found in standards.items()})
     if not np.isfinite([value, *parts.values()]).all():
         raise TrainingError(f"zero-cost score {value} of {parts}; finite numbers are needed; search with trainings")
     return {
@@ -142,7 +143,7 @@ def untrained_score(architecture: Architecture, standards: Standards, *, seed: i
             "device": "cpu",
             "seed": seed,
             "parts": parts,
-            "standards": {name: list(standards[name]) for name in PARTS},
+            "standards": {name: list(found) for name, found in standards.items()},
         },
         "seconds": time.perf_counter() - begin,
         "waiting_share": 0.0,
@@ -159,11 +160,11 @@ def score_at_size(architecture: Architecture, standards: Standards, *, seed: int
         TrainingError: a part of it is not finite.
         NetworkError: the network cannot be built.
     """
-    from bench.proxies.zero_cost import PARTS, zero_cost_features
+    from bench.proxies.zero_cost import zero_cost_features
     from bench.proxies.zero_cost.combination import combine_at_size
 
     begin = time.perf_counter()
-    parts = zero_cost_features(architecture, names=PARTS, seed=seed, cache_dir=cache)
+    parts = zero_cost_features(architecture, names=(*standards, "macs_g"), seed=seed, cache_dir=cache)
     value = combine_at_size(parts, {name: tuple(line) for name, line in standards.items()})
     if not np.isfinite([value, *parts.values()]).all():
         raise TrainingError(

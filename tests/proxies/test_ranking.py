@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from bench.proxies.ranking import Estimate, kendall, tau, tau_between, tau_gain
+from bench.proxies.ranking import Estimate, beside_size, kendall, tau, tau_between, tau_gain
 
 # Few values, so that ties are as common as orders.
 pairs = arrays.arrays(np.float64, st.tuples(st.just(2), st.integers(2, 12)), elements=st.integers(0, 6).map(float))
@@ -78,6 +78,17 @@ def test_a_gain_is_paired() -> None:
     assert gain.low > 0
     assert gain.high - gain.low < alone.high - alone.low
     assert tau_gain(baseline, baseline, truth) == Estimate(value=0.0, low=0.0, high=0.0, networks=60)
+
+
+def test_beside_size_only_what_is_not_on_the_line_is_left() -> None:
+    sizes = np.array([0.1, 0.7, 1.3, 2.9, 6.1])
+    assert not beside_size(0.3 + 0.2 * np.log(sizes), sizes).any()
+    assert not beside_size(np.full(5, 0.1), sizes).any()
+    assert math.isnan(tau(beside_size(np.full(5, 0.1), sizes), sizes).value)
+    left = beside_size(np.log(sizes) + np.array([0.0, 0.1, 0.0, -0.1, 0.0]), sizes)
+    assert left.sum() == pytest.approx(0.0)
+    assert kendall(left, [0.0, 0.1, 0.0, -0.1, 0.0]) > 0.5
+    assert beside_size([1.0, 2.0], [3.0, 3.0]).tolist() == [-0.5, 0.5]
 
 
 @pytest.mark.parametrize("scores", [[1.0], [2.0, 2.0, 2.0]])

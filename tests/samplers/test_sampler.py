@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from optuna.trial import Trial, TrialState
 
 from bench.samplers import ModelSampler
+from bench.samplers.axes import Candidates
+from bench.samplers.model import Model
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -80,6 +82,27 @@ def test_a_proposal_follows_from_what_was_told_and_the_seed() -> None:
     for study in (told, again):
         study.sampler = ModelSampler(seed=7)
     assert run(told, 1) == run(again, 1)
+
+
+def test_the_model_is_doubted_at_one_proposal_in_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the trials there are, those under way as well, so that a study taken up again doubts where it would have."""
+    told: list[tuple[int, float]] = []
+    original = Model.gain
+    study = study_of(0)
+
+    def gain(self: Model, candidates: Candidates, *, doubt: float) -> np.ndarray:
+        # The trial that is proposed is there already.
+        told.append((len(study.get_trials(deepcopy=False)) - 1, doubt))
+        return original(self, candidates, doubt=doubt)
+
+    monkeypatch.setattr(Model, "gain", gain)
+    run(study, 15)
+    study.sampler = ModelSampler(seed=5)
+    for _ in range(4):
+        suggest(study.ask())
+    assert [number for number, _ in told] == list(range(10, 19))
+    assert {number for number, doubt in told if doubt == 3.0} == {11, 15}
+    assert {doubt for number, doubt in told if number not in (11, 15)} == {1.0}
 
 
 def test_a_search_finds_the_best_of_one_objective() -> None:

@@ -15,7 +15,16 @@ from bench.proxies.zero_cost import NUM_PICTURES, PARTS, combine, features, zero
 from bench.space import load_space
 from bench.store import open_store
 from bench.study.config import ZERO_COST_IMAGES
-from bench.study.untrained import EVENT, drawn_standards, space_standards, take_over_standards, untrained_score
+from bench.study.untrained import (
+    EVENT,
+    ZERO_COST_AT_SIZE,
+    drawn_standards,
+    score_at_size,
+    space_size_standards,
+    space_standards,
+    take_over_standards,
+    untrained_score,
+)
 
 SMOKE = load_space("smoke")
 POINT = SMOKE.reference_points["smoke_repmixer"]
@@ -83,6 +92,30 @@ def test_a_study_is_told_by_one_set_of_standards_and_so_are_its_baselines(
         assert told == []
         assert standards_for(trained, config_of()) is None
         assert [event.kind for event in store.events(trained.id)].count(EVENT) == 0
+
+
+def test_a_study_that_began_with_other_parts_keeps_them(tmp_path: Path) -> None:
+    two = {"naswot": [900.0, 30.0], "macs_g": [0.0, 1.0]}
+    three = {**two, "synflow": [60.0, 4.0]}
+    score = untrained_score(POINT, three, seed=0, cache=tmp_path)
+    assert set(score["fidelity"]["parts"]) == set(score["fidelity"]["standards"]) == set(three)
+    assert score["accuracy"] != untrained_score(POINT, two, seed=0, cache=tmp_path)["accuracy"]
+    line = {"naswot": [90.0, 900.0, 30.0]}
+    both = {**line, "synflow": [8.0, 60.0, 4.0]}
+    assert (
+        score_at_size(POINT, both, seed=0, cache=tmp_path)[0] != score_at_size(POINT, line, seed=0, cache=tmp_path)[0]
+    )
+    with open_store(tmp_path / "bench.db") as store:
+        config = config_of(proxy={"kind": "zero-cost"}, constraints=["zero_cost_at_size >= 0.3"])
+        study, other = (add_study(store, config, name=name) for name in ("own", "like"))
+        store.record_event(study.id, EVENT, three)
+        store.record_event(study.id, ZERO_COST_AT_SIZE, both)
+        take_over_standards(store, other, study)
+        nothing: list[object] = []
+        for find, known in ((space_standards, three), (space_size_standards, both)):
+            for each in (study, other):
+                assert find(store, each, config, SMOKE, cost_quantities, lambda *told: nothing.append(told)) == known
+        assert nothing == []
 
 
 def test_objectives_of_such_a_study_name_its_score(tmp_path: Path) -> None:

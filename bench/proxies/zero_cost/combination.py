@@ -3,8 +3,11 @@
 Judged by short trainings of 40 networks of the FastViT space (results/measured/xeon-2cpu/zero_cost_value.json), NASWOT
 is the only look without training that ranks at least as well as multiply-adds do, and none ranks better. SynFlow, which
 is part of good sums of ranks on NAS-Bench-201, is worse than multiply-adds there, and among networks of one size the
-wrong way round (tau -0.46): it likes depth, and deep networks learn slowly at first. Whether it is right about long
-trainings nobody has measured here.
+wrong way round (tau -0.46). It likes depth, which may pay only later: with trainings of 12 networks that are four times
+as long its tau is near 0 (short_training_value.json), and longer ones were not measured.
+
+What the score of a study is told by is stored with the study, and is all that its later scores read: a study that began
+with other parts keeps them.
 
 Ranks need all networks at once; a search sees one after the other. So each part is told by where it lies among a few
 networks drawn from the space, smoothly: the normal distribution function of its distance to their median, in units of
@@ -59,7 +62,7 @@ def standards_of(drawn: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
 
 def combine(features: Mapping[str, float], standards: Standards) -> float:
     """The score of a network between 0 and 1; 0.5 is usual for the space. NaN where a part is."""
-    return sum(_place(_told(name, features[name]), *standards[name]) for name in PARTS) / len(PARTS)
+    return sum(_place(_told(name, features[name]), *found) for name, found in standards.items()) / len(standards)
 
 
 def size_standards_of(drawn: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float, float]]:
@@ -86,8 +89,7 @@ def size_standards_of(drawn: Sequence[Mapping[str, float]]) -> dict[str, tuple[f
 def combine_at_size(features: Mapping[str, float], standards: SizeStandards) -> float:
     """How a network looks beside others of its size, between 0 and 1; 0.5 is usual. NaN where a part is."""
     size, places = math.log(features["macs_g"]), []
-    for name in _AT_SIZE:
-        slope, middle, spread = standards[name]
+    for name, (slope, middle, spread) in standards.items():
         places.append(_place(features[name], middle + slope * size, spread))
     return sum(places) / len(places)
 

@@ -112,16 +112,19 @@ def _ceiling(scores: Accuracies, data: int, *, images: int) -> dict[str, Any] | 
 
 
 def _spread(scores: Accuracies, data: int, *, images: int) -> dict[str, float] | None:
-    """How far accuracies lie apart: standard deviations of the networks' means, and of the seeds of one network."""
+    """How far accuracies lie apart: standard deviations of the networks, and of the seeds of one network.
+
+    Means of a few seeds differ by chance as well, by the seeds' variance over their number: that is taken away, so that
+    0 says that the networks differ by no more than their seeds explain.
+    """
     found = complete(scores.of(data, images))
     networks = common(found)
     if len(found) < 2 or len(networks) < LEAST_NETWORKS:
         return None
     rows = np.array(rows_of(found, networks))
-    return {
-        "networks": float(rows.mean(axis=0).std(ddof=1)),
-        "seeds": float(np.sqrt(rows.var(axis=0, ddof=1).mean())),
-    }
+    seeds = float(rows.var(axis=0, ddof=1).mean())
+    means = float(rows.mean(axis=0).var(ddof=1))
+    return {"networks": float(np.sqrt(max(0.0, means - seeds / len(rows)))), "seeds": float(np.sqrt(seeds))}
 
 
 def _zero_cost(scores: Accuracies, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:

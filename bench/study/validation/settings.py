@@ -114,12 +114,12 @@ def difference(first: dict[str, Any], second: dict[str, Any]) -> str | None:
     One that was written before there was a setting has its usual value.
     """
     usual = Validation().to_dict()
-    usual["against"] = usual["data"]
+    parts = {**usual, "against": usual["data"]}
     for item in fields(Validation):
-        base = usual[item.name]
+        base = parts[item.name]
         own, other = (
             {**base, **found} if isinstance(found, dict) and isinstance(base, dict) else found
-            for found in (first.get(item.name), second.get(item.name))
+            for found in (each.get(item.name, usual[item.name]) for each in (first, second))
         )
         if own != other:
             return f"{item.name}: {own!r} and {other!r}"

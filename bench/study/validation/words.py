@@ -59,8 +59,8 @@ def _spread(images: int, spread: Found | None) -> list[str]:
     if spread is None:
         return []
     return [
-        f"after {images:,} pictures the networks' means differ by {100 * spread['networks']:.1f} points (one standard "
-        f"deviation), the seeds of one network by {100 * spread['seeds']:.1f}"
+        f"after {images:,} pictures networks differ by {100 * spread['networks']:.1f} points (one standard deviation, "
+        f"what seeds explain taken away), the seeds of one network by {100 * spread['seeds']:.1f}"
     ]
 
 

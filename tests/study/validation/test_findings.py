@@ -94,14 +94,21 @@ def test_it_is_told_how_far_apart_networks_and_their_seeds_lie() -> None:
     rows = made_rows(24, noise=0.0)
     for row in rows:
         for score in row.get("scores", ()):
-            score["accuracy"] = 0.5 + 0.001 * int(row["id"], 16) + 0.02 * row["seed"]
+            score["accuracy"] = 0.5 + 0.01 * int(row["id"], 16) + 0.02 * row["seed"]
     found = found_of(rows)
     (data,) = found["data"]
     assert data["spread_long"] == data["spread_short"]
-    assert data["spread_long"]["networks"] == pytest.approx(0.001 * math.sqrt(50))
+    assert data["spread_long"]["networks"] == pytest.approx(math.sqrt(0.01**2 * 50 - 0.02**2 / 4))
     assert data["spread_long"]["seeds"] == pytest.approx(0.02 / math.sqrt(2))
     text = findings_text(found)
-    assert "after 128 pictures the networks' means differ by 0.7 points (one standard deviation), the seeds" in text
+    assert "after 128 pictures networks differ by 7.0 points (one standard deviation, what seeds explain" in text
+    # Where every network is the same, means of two seeds differ all the same.
+    lucky = made_rows(24, noise=0.0)
+    for row in lucky:
+        for score in row.get("scores", ()):
+            score["accuracy"] = 0.5 + 0.02 * ((int(row["id"], 16) * 7 + 5 * row["seed"]) % 11 - 5)
+    (data,) = found_of(lucky)["data"]
+    assert data["spread_long"]["networks"] < data["spread_long"]["seeds"] / 3
     assert found_of(made_rows(24, noise=0.0, seeds=1), seeds=1)["data"][0]["spread_long"] is None
 
 

@@ -62,3 +62,6 @@ def test_a_setting_that_came_later_had_its_usual_value_before() -> None:
     del before["proxy"]["supernet"]
     assert difference(before, now) is None
     assert difference(before, Validation(proxy=ProxyConfig(supernet="a.pt")).to_dict()) is not None
+    del before["seeds"], before["against"]
+    assert difference(before, now) is None
+    assert difference(before, Validation(seeds=3).to_dict()) == f"seeds: {Validation().seeds} and 3"
