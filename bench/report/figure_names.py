@@ -10,6 +10,9 @@ from bench.errors import ConfigError
 from bench.report.constraints import read_constraint
 from bench.store import ACCURACY, LATENCY, SCORES, SUPERNET, ZERO_COST, StudyRecord, is_latency, latency_figure
 
+# What candidates are bounded by before their training; bench.study.untrained gives it.
+ZERO_COST_AT_SIZE = "zero_cost_at_size"
+
 TITLES = {
     ACCURACY: "accuracy (top-1, short training)",
     ZERO_COST: "zero-cost score (nothing trained; no accuracy)",
@@ -18,14 +21,14 @@ TITLES = {
     "params_m": "parameters (M, deploy form)",
     "macs_g": "MACs (G, deploy form)",
     "artifact_mb": "artifact (MB)",
-    "zero_cost_at_size": "zero-cost score among networks of its size",
+    ZERO_COST_AT_SIZE: "zero-cost score among networks of its size",
 }
 _SHORT = {ACCURACY: ("accuracy", ""), ZERO_COST: ("zero-cost score", "")}
 _SHORT |= {SUPERNET: ("supernet accuracy", ""), LATENCY: ("latency", "ms")}
 _SHORT |= {"params_m": ("params", "M"), "macs_g": ("MACs", "G"), "artifact_mb": ("artifact", "MB")}
-_SHORT |= {"zero_cost_at_size": ("zero-cost at size", "")}
+_SHORT |= {ZERO_COST_AT_SIZE: ("zero-cost at size", "")}
 _COSTS = ("params_m", "macs_g", "artifact_mb")
-_BOUNDED = ("zero_cost_at_size",)
+_BOUNDED = (ZERO_COST_AT_SIZE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.report.feasible import limits_of
-from bench.report.figure_names import figure_name
+from bench.report.figure_names import ZERO_COST_AT_SIZE, figure_name
 from bench.report.views import StudyView, TrialView
 from bench.store import ACCURACY, is_latency
 
@@ -21,8 +21,6 @@ from bench.store import ACCURACY, is_latency
 STATIC, PREDICTED = "static limits", "predicted latency"
 _PROPOSING = ("propose",)
 _TRAINING = ("train", "score", "build to train", "keep weights", "retrain")
-# As `bench.study.untrained` names it.
-_AT_SIZE = "zero_cost_at_size"
 _ZERO_COST = "zero-cost score"
 # Waiting for others, starting workers and moving data is nobody's cost.
 _NOT_COUNTED = ("elsewhere", "wait for the CPU")
@@ -69,7 +67,7 @@ def _before_training(view: StudyView) -> list[LadderRung]:
     if view.is_predicted:
         rungs.append(LadderRung(name=PREDICTED, came=left, passed=len(trials), seconds=0.0))
     came = len(trials)
-    if bounds := [found for found in limits_of(view.study.config).constraints if found.figure == _AT_SIZE]:
+    if bounds := [found for found in limits_of(view.study.config).constraints if found.figure == ZERO_COST_AT_SIZE]:
         untrained = [trial for trial in trials if not trial.accuracy]
         low = sum(any(found.excess(trial.figures) > 0.0 for found in bounds) for trial in untrained)
         seconds = _spent(trials, of=(_ZERO_COST,))

@@ -13,6 +13,7 @@ import numpy as np
 from bench.errors import SearchError, SpaceError
 from bench.networks.cost import cost_quantities
 from bench.proxies.datasets import check_data
+from bench.proxies.decoding import num_cores
 from bench.space import Architecture, CostFunction, NoneFound, Space, describe, draw, load_space
 from bench.study.config import StudyConfig
 from bench.study.constraints import rules_of
@@ -137,7 +138,7 @@ def training_device(wanted: str) -> Literal["cpu", "cuda"]:
 
 def _share(config: StudyConfig, device: str) -> tuple[int, int]:
     """Trials at a time, and threads of each: one a core is fastest, since small steps gain little from a second."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     if device == "cuda":
         import torch
 

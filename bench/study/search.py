@@ -32,7 +32,7 @@ from bench.study.session import Listener, Session
 from bench.study.timer import Timer
 from bench.study.timers import find_timers, hub_of, time_on, times_here
 from bench.study.timing import References
-from bench.study.untrained import space_size_standards, space_standards, take_over_standards
+from bench.study.untrained import EVENT, ZERO_COST_AT_SIZE, study_standards, take_over_standards
 from bench.study.warm_start import EarlierSearch, earlier_searches, keep_earlier, keep_if_lost, kept_earlier
 
 Announce = Callable[[str], None]
@@ -231,8 +231,7 @@ def _run(
                 study = store.set_hypervolume_reference(study.id, corner, reference_ms=reference_ms)
             report(_CORNER, 1, 1)
             costs = costs_with(stored_model(store, study.id))
-            standards = space_standards(store, study, config, checked.space, costs, report)
-            size_standards = space_size_standards(store, study, config, checked.space, costs, report)
+            standards = study_standards(store, study, config, checked.space, costs, report)
             with way.remote(study, config, references, folder) as remote:
                 session = Session(
                     store,
@@ -249,8 +248,8 @@ def _run(
                     listener=listener or (lambda session, kind, data: None),
                     costs=costs,
                     remote=remote,
-                    standards=standards,
-                    size_standards=size_standards,
+                    standards=standards.get(EVENT),
+                    size_standards=standards.get(ZERO_COST_AT_SIZE),
                 )
                 if not session.is_done:
                     runner.run(

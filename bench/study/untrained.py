@@ -9,7 +9,7 @@ again, and its baselines, are told by the same. Such a score ranks networks and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from bench.store import Reader, Store, StudyRecord
 
 EVENT = "zero_cost"
-# The figure that a constraint bounds, and the event that holds what it is told by.
+# The figure that a constraint bounds, as bench.report.figure_names calls it too (workers do without the database that
+# this imports), and the event that holds what it is told by.
 ZERO_COST_AT_SIZE = "zero_cost_at_size"
 
 # Median and spread of each part of the score, as `bench.proxies.zero_cost.Standards` after a way through JSON.
@@ -34,55 +35,41 @@ Standards = Mapping[str, Any]
 _DRAWN = 24
 
 
-def space_standards(
+def study_standards(
     store: Store,
     study: StudyRecord,
     config: StudyConfig,
     space: Space,
     costs: CostFunction,
     progress: Callable[[str, int, int], None],
-) -> dict[str, Any] | None:
-    """What the scores of a study are told by: as it was when the study began; None where candidates are trained.
+) -> dict[str, Standards]:
+    """What the scores that a study asks for are told by, as it was when the study began.
+
+    Returns:
+        Under `EVENT` that of `untrained_score`, unless candidates are trained; under `ZERO_COST_AT_SIZE` that of
+        `score_at_size`, where a constraint asks for it.
 
     Raises:
         SearchError: no network of the space can be scored so.
     """
-    if config.proxy.kind != "zero-cost":
-        return None
-    if (known := _stored(store, study, EVENT)) is not None:
-        return known
-    from bench.study.evaluation import cache_folder
-
-    found = drawn_standards(space, costs, seed=config.seed, cache=cache_folder(), progress=progress)
-    store.record_event(study.id, EVENT, found)
-    return found
-
-
-def space_size_standards(
-    store: Store,
-    study: StudyRecord,
-    config: StudyConfig,
-    space: Space,
-    costs: CostFunction,
-    progress: Callable[[str, int, int], None],
-) -> dict[str, Any] | None:
-    """What `score_at_size` is told by, as `space_standards`; None where no constraint asks for it.
-
-    Raises:
-        SearchError: no network of the space can be scored so.
-    """
+    from bench.proxies.zero_cost.combination import size_standards_of, standards_of
     from bench.study.constraints import reads_zero_cost
-
-    if not reads_zero_cost(config.constraints):
-        return None
-    if (known := _stored(store, study, ZERO_COST_AT_SIZE)) is not None:
-        return known
-    from bench.proxies.zero_cost.combination import size_standards_of
     from bench.study.evaluation import cache_folder
 
-    rows = _drawn_features(space, costs, seed=config.seed, cache=cache_folder(), progress=progress)
-    found = {name: list(line) for name, line in size_standards_of(rows).items()}
-    store.record_event(study.id, ZERO_COST_AT_SIZE, found)
+    asked: dict[str, Callable[[Sequence[Mapping[str, float]]], Mapping[str, Sequence[float]]]] = {}
+    if config.proxy.kind == "zero-cost":
+        asked[EVENT] = standards_of
+    if reads_zero_cost(config.constraints):
+        asked[ZERO_COST_AT_SIZE] = size_standards_of
+    found: dict[str, Standards] = {}
+    drawn: list[dict[str, float]] = []
+    for kind, standards_from in asked.items():
+        known = _stored(store, study, kind)
+        if known is None:
+            drawn = drawn or drawn_features(space, costs, seed=config.seed, cache=cache_folder(), progress=progress)
+            known = {name: list(told) for name, told in standards_from(drawn).items()}
+            store.record_event(study.id, kind, known)
+        found[kind] = known
     return found
 
 
@@ -93,19 +80,26 @@ def take_over_standards(store: Store, study: StudyRecord, original: StudyRecord)
             store.record_event(study.id, kind, known)
 
 
-def drawn_standards(
+def drawn_features(
     space: Space,
     costs: CostFunction,
     *,
     seed: int,
     cache: Path | None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> dict[str, Any]:
-    """Median and spread of the parts of the score over networks drawn from a space, by name, as JSON-able data."""
-    from bench.proxies.zero_cost import standards_of
+) -> list[dict[str, float]]:
+    """The parts of the score for networks drawn from a space, by which the standards are made."""
+    from bench.proxies.zero_cost import PARTS, zero_cost_features
 
-    rows = _drawn_features(space, costs, seed=seed, cache=cache, progress=progress)
-    return {name: list(found) for name, found in standards_of(rows).items()}
+    random = np.random.default_rng([seed, _DRAWN])
+    rows = []
+    for number in range(_DRAWN):
+        progress("zero-cost scores of the space", number, _DRAWN)
+        drawn = draw(space, random, costs)
+        with shared(cpu_lock_folder()):
+            rows.append(zero_cost_features(drawn, names=PARTS, seed=seed, cache_dir=cache))
+    progress("zero-cost scores of the space", _DRAWN, _DRAWN)
+    return rows
 
 
 def untrained_score(architecture: Architecture, standards: Standards, *, seed: int, cache: Path) -> dict[str, Any]:
@@ -154,7 +148,7 @@ def score_at_size(architecture: Architecture, standards: Standards, *, seed: int
     """How an architecture looks untrained beside others of its size, between 0 and 1, and the seconds that it took.
 
     Args:
-        standards: of `space_size_standards`.
+        standards: of `study_standards`.
 
     Raises:
         TrainingError: a part of it is not finite.
@@ -171,27 +165,6 @@ def score_at_size(architecture: Architecture, standards: Standards, *, seed: int
             f"zero-cost score {value} of {parts}; finite numbers are needed; leave the constraint on it out"
         )
     return value, time.perf_counter() - begin
-
-
-def _drawn_features(
-    space: Space,
-    costs: CostFunction,
-    *,
-    seed: int,
-    cache: Path | None,
-    progress: Callable[[str, int, int], None],
-) -> list[dict[str, float]]:
-    from bench.proxies.zero_cost import PARTS, zero_cost_features
-
-    random = np.random.default_rng([seed, _DRAWN])
-    rows = []
-    for number in range(_DRAWN):
-        progress("zero-cost scores of the space", number, _DRAWN)
-        drawn = draw(space, random, costs)
-        with shared(cpu_lock_folder()):
-            rows.append(zero_cost_features(drawn, names=PARTS, seed=seed, cache_dir=cache))
-    progress("zero-cost scores of the space", _DRAWN, _DRAWN)
-    return rows
 
 
 def _stored(store: Reader, study: StudyRecord, kind: str) -> dict[str, Any] | None:

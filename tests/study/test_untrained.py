@@ -11,17 +11,16 @@ from scripted import add_study, config_of
 
 from bench.errors import TrainingError
 from bench.networks.cost import cost_quantities
-from bench.proxies.zero_cost import NUM_PICTURES, PARTS, combine, features, zero_cost_features
-from bench.space import load_space
+from bench.proxies.zero_cost import NUM_PICTURES, PARTS, combine, features, standards_of, zero_cost_features
+from bench.space import Space, load_space
 from bench.store import open_store
 from bench.study.config import ZERO_COST_IMAGES
 from bench.study.untrained import (
     EVENT,
     ZERO_COST_AT_SIZE,
-    drawn_standards,
+    drawn_features,
     score_at_size,
-    space_size_standards,
-    space_standards,
+    study_standards,
     take_over_standards,
     untrained_score,
 )
@@ -32,15 +31,20 @@ POINT = SMOKE.reference_points["smoke_repmixer"]
 
 @pytest.fixture(scope="module")
 def standards() -> dict[str, list[float]]:
-    return drawn_standards(SMOKE, cost_quantities, seed=0, cache=None)
+    return drawn(SMOKE)
+
+
+def drawn(space: Space) -> dict[str, list[float]]:
+    rows = drawn_features(space, cost_quantities, seed=0, cache=None)
+    return {name: list(found) for name, found in standards_of(rows).items()}
 
 
 def test_the_standards_are_those_of_the_space_and_the_seed(standards: dict[str, list[float]]) -> None:
     assert set(standards) == set(PARTS)
     assert all(spread > 0 for _, spread in standards.values())
-    assert drawn_standards(SMOKE, cost_quantities, seed=0, cache=None) == standards
+    assert drawn(SMOKE) == standards
     narrow = SMOKE.with_rules(("macs_g <= 0.0007",))
-    assert drawn_standards(narrow, cost_quantities, seed=0, cache=None)["macs_g"][0] < standards["macs_g"][0]
+    assert drawn(narrow)["macs_g"][0] < standards["macs_g"][0]
 
 
 def test_a_score_is_the_combination_and_says_what_it_is(standards: dict[str, list[float]], tmp_path: Path) -> None:
@@ -79,18 +83,19 @@ def test_a_study_is_told_by_one_set_of_standards_and_so_are_its_baselines(
         )
 
         def standards_for(record: object, settings: object = config) -> object:
-            return space_standards(
+            return study_standards(
                 store, record, settings, SMOKE, cost_quantities, lambda what, done, total: told.append((done, total))
             )  # type: ignore[arg-type]
 
         first = standards_for(study)
+        assert set(first) == {EVENT}
         assert told[-1] == (24, 24)
         told.clear()
         assert standards_for(study) == first
         take_over_standards(store, other, study)
         assert standards_for(other) == first
         assert told == []
-        assert standards_for(trained, config_of()) is None
+        assert standards_for(trained, config_of()) == {}
         assert [event.kind for event in store.events(trained.id)].count(EVENT) == 0
 
 
@@ -112,10 +117,23 @@ def test_a_study_that_began_with_other_parts_keeps_them(tmp_path: Path) -> None:
         store.record_event(study.id, ZERO_COST_AT_SIZE, both)
         take_over_standards(store, other, study)
         nothing: list[object] = []
-        for find, known in ((space_standards, three), (space_size_standards, both)):
-            for each in (study, other):
-                assert find(store, each, config, SMOKE, cost_quantities, lambda *told: nothing.append(told)) == known
+        for each in (study, other):
+            found = study_standards(store, each, config, SMOKE, cost_quantities, lambda *told: nothing.append(told))
+            assert found == {EVENT: three, ZERO_COST_AT_SIZE: both}
         assert nothing == []
+
+
+def test_networks_are_drawn_once_for_whatever_is_told_by_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    config = config_of(proxy={"kind": "zero-cost"}, constraints=["zero_cost_at_size >= 0.3"])
+    told: list[int] = []
+    with open_store(tmp_path / "bench.db") as store:
+        study = add_study(store, config, name="both")
+        found = study_standards(
+            store, study, config, SMOKE, cost_quantities, lambda what, done, total: told.append(done)
+        )
+    assert set(found) == {EVENT, ZERO_COST_AT_SIZE}
+    assert told == list(range(25))
 
 
 def test_objectives_of_such_a_study_name_its_score(tmp_path: Path) -> None:

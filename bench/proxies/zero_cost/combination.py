@@ -3,8 +3,8 @@
 Judged by short trainings of 40 networks of the FastViT space (results/measured/xeon-2cpu/zero_cost_value.json), NASWOT
 is the only look without training that ranks at least as well as multiply-adds do, and none ranks better. SynFlow, which
 is part of good sums of ranks on NAS-Bench-201, is worse than multiply-adds there, and among networks of one size the
-wrong way round (tau -0.46). It likes depth, which may pay only later: with trainings of 12 networks that are four times
-as long its tau is near 0 (short_training_value.json), and longer ones were not measured.
+wrong way round (tau -0.46). It likes depth, which may pay only later: with trainings of 12 networks that are twice
+as long its tau is -0.2 and -0.1, which may be 0 (short_training_value.json); longer ones were not measured.
 
 What the score of a study is told by is stored with the study, and is all that its later scores read: a study that began
 with other parts keeps them.

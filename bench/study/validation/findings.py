@@ -47,13 +47,16 @@ def findings_of(validation: Validation, rows: Rows) -> dict[str, Any]:
 
 def _of_data(scores: Accuracies, rows: Rows, data: int) -> dict[str, Any]:
     fidelities = _fidelities(scores, data)
+    short, long = (
+        _by_seed(scores, data, images=images) for images in (scores.validation.rungs[-1], scores.validation.long_images)
+    )
     return {
         "fidelities": fidelities,
         "cheapest": _cheapest(fidelities),
-        "ceiling_short": _ceiling(scores, data, images=scores.validation.rungs[-1]),
-        "ceiling_long": _ceiling(scores, data, images=scores.validation.long_images),
-        "spread_short": _spread(scores, data, images=scores.validation.rungs[-1]),
-        "spread_long": _spread(scores, data, images=scores.validation.long_images),
+        "ceiling_short": _ceiling(short),
+        "ceiling_long": _ceiling(long),
+        "spread_short": _spread(short),
+        "spread_long": _spread(long),
         "zero_cost": _zero_cost(scores, rows, data),
     }
 
@@ -103,28 +106,30 @@ def _cheapest(fidelities: Sequence[Mapping[str, Any]]) -> int | None:
     return found
 
 
-def _ceiling(scores: Accuracies, data: int, *, images: int) -> dict[str, Any] | None:
+def _by_seed(scores: Accuracies, data: int, *, images: int) -> list[list[float]] | None:
+    """Accuracies of the networks that all seeds have, a row a seed; None of one seed or of too few networks."""
     found = complete(scores.of(data, images))
     networks = common(found)
-    if len(found) < 2 or len(networks) < LEAST_NETWORKS:
-        return None
-    return _estimate(tau_between(rows_of(found, networks)))
+    return rows_of(found, networks) if len(found) >= 2 and len(networks) >= LEAST_NETWORKS else None
 
 
-def _spread(scores: Accuracies, data: int, *, images: int) -> dict[str, float] | None:
+def _ceiling(rows: Sequence[Sequence[float]] | None) -> dict[str, Any] | None:
+    """What one seed says of another."""
+    return None if rows is None else _estimate(tau_between(rows))
+
+
+def _spread(rows: Sequence[Sequence[float]] | None) -> dict[str, float] | None:
     """How far accuracies lie apart: standard deviations of the networks, and of the seeds of one network.
 
     Means of a few seeds differ by chance as well, by the seeds' variance over their number: that is taken away, so that
     0 says that the networks differ by no more than their seeds explain.
     """
-    found = complete(scores.of(data, images))
-    networks = common(found)
-    if len(found) < 2 or len(networks) < LEAST_NETWORKS:
+    if rows is None:
         return None
-    rows = np.array(rows_of(found, networks))
-    seeds = float(rows.var(axis=0, ddof=1).mean())
-    means = float(rows.mean(axis=0).var(ddof=1))
-    return {"networks": float(np.sqrt(max(0.0, means - seeds / len(rows)))), "seeds": float(np.sqrt(seeds))}
+    values = np.array(rows)
+    seeds = float(values.var(axis=0, ddof=1).mean())
+    means = float(values.mean(axis=0).var(ddof=1))
+    return {"networks": float(np.sqrt(max(0.0, means - seeds / len(values)))), "seeds": float(np.sqrt(seeds))}
 
 
 def _zero_cost(scores: Accuracies, rows: Rows, data: int) -> dict[str, list[dict[str, Any]] | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,6 +14,7 @@ from typing import Any
 from bench.errors import ConfigError, TrainingError
 from bench.measure import fingerprint
 from bench.networks.cost import cost_quantities
+from bench.proxies.decoding import num_cores
 from bench.proxies.zero_cost import zero_cost_features
 from bench.space import Architecture, Space, load_space
 from bench.study.evaluation import cache_folder, proxy_resolution, study_data
@@ -77,7 +77,7 @@ def validate(
             tasks,
             validation,
             kept,
-            concurrency=concurrency or _usual_concurrency(device),
+            concurrency=concurrency or (num_cores() if device == "cpu" else 1),
             device=device,
             deadline=deadline,
             progress=progress,
@@ -95,12 +95,6 @@ def _provenance(space: Space, device: str) -> dict[str, Any]:
         "git_revision": git_revision(),
         "fingerprint": dict(fingerprint(runner=device)),
     }
-
-
-def _usual_concurrency(device: str) -> int:
-    if device != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pack(validation: Validation, architectures: tuple[Architecture, ...], say: Callable[[str], None]) -> None:
